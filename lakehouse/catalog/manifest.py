@@ -1,0 +1,148 @@
+"""dbt's manifest.json -> Catalog. No network, no dbt import: the manifest is read as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from lakehouse.catalog.datasets import BronzeTable, Catalog, Column, Dashboard, Key, Model, Relation
+from lakehouse.catalog.meta import ExposureMeta, ModelMeta, TableMeta
+from lakehouse.errors import ConfigurationError
+
+MODEL_LAYERS = ("silver", "gold")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_catalog(manifest_path: Path) -> Catalog:
+    """Read the declared datasets.
+
+    Raises:
+        ConfigurationError: no manifest, an unknown `meta.lakehouse` key, a schema that is no layer, a table
+            whose name does not begin with its source's; each names the file and the key.
+    """
+    if not manifest_path.is_file():
+        raise ConfigurationError("no dbt manifest", where=str(manifest_path), remedy="run `dbt parse` in dbt_project/")
+    manifest = json.loads(manifest_path.read_text())
+    bronze = tuple(
+        _bronze(node) for node in manifest["sources"].values() if "lakehouse" in _meta(node)
+    )
+    nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "snapshot")]
+    keys: dict[str, Key] = {table.unique_id: table.key for table in bronze}
+    keys |= {node["unique_id"]: (_layer(node), _name(node)) for node in nodes}
+    return Catalog(
+        bronze=bronze,
+        models=tuple(_model(node, keys) for node in nodes),
+        dashboards=tuple(
+            _dashboard(node, keys) for node in manifest["exposures"].values() if node["type"] == "dashboard"
+        ),
+    )
+
+
+def _bronze(node: dict[str, Any]) -> BronzeTable:
+    meta = _validated(TableMeta, node)
+    source, prefix = node["source_name"], f"{node['source_name']}__"
+    if node["schema"] != "bronze" or not node["identifier"].startswith(prefix):
+        raise ConfigurationError(
+            f"{node['schema']}.{node['identifier']} is no bronze table name",
+            where=f"{node['original_file_path']}: source {source}, table {node['name']}",
+            remedy=f"declare schema bronze and a table named {prefix}<table>",
+        )
+    return BronzeTable(
+        relation=_relation(node),
+        source=source,
+        table=node["identifier"].removeprefix(prefix),
+        connection=meta.connection,
+        stream=meta.stream,
+        primary_key=meta.primary_key,
+        partition_by=meta.partition_by,
+        description=node["description"],
+        columns=_columns(node),
+        owner=meta.owner,
+        freshness=meta.freshness,
+        unique_id=node["unique_id"],
+    )
+
+
+def _model(node: dict[str, Any], keys: dict[str, Key]) -> Model:
+    meta = _validated(ModelMeta, node)
+    return Model(
+        relation=_relation(node),
+        layer=_layer(node),
+        materialized=node["config"]["materialized"],
+        partition_by=meta.partition_by,
+        description=node["description"],
+        columns=_columns(node),
+        owner=meta.owner,
+        freshness=meta.freshness,
+        reflections=meta.reflections,
+        upstream=_upstream(node, keys),
+        unique_id=node["unique_id"],
+    )
+
+
+def _dashboard(node: dict[str, Any], keys: dict[str, Key]) -> Dashboard:
+    meta = _validated(ExposureMeta, node)
+    return Dashboard(
+        name=node["name"],
+        label=node.get("label") or node["name"],
+        description=node["description"],
+        url=node.get("url"),
+        owner=(node.get("owner") or {}).get("email"),
+        freshness=meta.freshness,
+        upstream=_upstream(node, keys),
+    )
+
+
+def _upstream(node: dict[str, Any], keys: dict[str, Key]) -> tuple[Key, ...]:
+    return tuple(keys[unique_id] for unique_id in node["depends_on"]["nodes"] if unique_id in keys)
+
+
+def _layer(node: dict[str, Any]) -> Any:
+    layer = node["schema"]
+    if layer not in MODEL_LAYERS:
+        raise ConfigurationError(
+            f"schema {layer!r} is no layer", where=_place(node), remedy=f"allowed are {', '.join(MODEL_LAYERS)}"
+        )
+    return layer
+
+
+def _name(node: dict[str, Any]) -> str:
+    return str(node.get("alias") or node["name"])
+
+
+def _relation(node: dict[str, Any]) -> Relation:
+    return Relation(node["database"], node["schema"], node.get("identifier") or _name(node))
+
+
+def _columns(node: dict[str, Any]) -> tuple[Column, ...]:
+    return tuple(
+        Column(column["name"], (column.get("data_type") or "").lower(), column.get("description") or "")
+        for column in node["columns"].values()
+    )
+
+
+def _meta(node: dict[str, Any]) -> dict[str, Any]:
+    return dict((node.get("config") or {}).get("meta") or node.get("meta") or {})
+
+
+def _validated(model: type[M], node: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(_meta(node).get("lakehouse") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["meta.lakehouse", *(str(part) for part in first["loc"])])
+        if first["type"] == "extra_forbidden":
+            problem, remedy = "unknown key", f"known are {', '.join(sorted(model.model_fields))}"
+        else:
+            problem, remedy = first["msg"].removeprefix("Value error, "), None
+        raise ConfigurationError(f"{key}: {problem}", where=_place(node), remedy=remedy) from None
+
+
+def _place(node: dict[str, Any]) -> str:
+    # Models keep their meta in a YAML file of their own; patch_path is `project://path`.
+    declared_in = (node.get("patch_path") or "").partition("://")[2] or node["original_file_path"]
+    return f"{declared_in}: {node['name']}"

@@ -1,0 +1,133 @@
+"""`meta.lakehouse`: what a dataset may declare about itself in the dbt project. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: Any) -> Any:
+    """`15m`, `1h`, `2d` or `90s` as a timedelta.
+
+    >>> parse_duration("15m")
+    datetime.timedelta(seconds=900)
+    """
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.match(value)
+    if not match:
+        raise ValueError(f"{value!r} is no duration; write a number and one of s, m, h, d, such as 15m")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Owner = Annotated[str, Field(pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
+"""`team:<name>` or an e-mail address, as Dagster accepts them."""
+
+
+class _Declaration(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Freshness(_Declaration):
+    """How old the newest materialization may be; at least one minute, warning before failure."""
+
+    warn_after: Duration | None = None
+    fail_after: Duration
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Freshness:
+        if self.fail_after < timedelta(minutes=1):
+            raise ValueError("fail_after must be at least 1m")
+        if self.warn_after is not None and not timedelta(minutes=1) <= self.warn_after < self.fail_after:
+            raise ValueError("warn_after must be at least 1m and shorter than fail_after")
+        return self
+
+
+class PartitionBy(_Declaration):
+    """Partitions by the period of a date or timestamp column."""
+
+    column: str
+    granularity: Literal["day"] = "day"
+    start: date
+    end: date | None = None
+    """Exclusive; for data sets that are complete."""
+    expression: str | None = None
+    """SQL that gives the column from the landed ones, where the source has no such column (bronze only)."""
+
+
+class Dimension(_Declaration):
+    """A reflection's dimension; granularity `date` truncates timestamps to the day."""
+
+    column: str
+    granularity: Literal["date", "normal"] = "normal"
+
+
+Computation = Literal["sum", "count", "min", "max"]
+
+
+class Measure(_Declaration):
+    column: str
+    computations: tuple[Computation, ...] = Field(min_length=1)
+
+
+class Reflection(_Declaration):
+    """A Dremio reflection of the dataset that declares it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    type: Literal["raw", "aggregate"]
+    display: tuple[str, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    sort_by: tuple[str, ...] = ()
+    refresh: Literal["after_each_materialization"] = "after_each_materialization"
+    sample_query: str | None = None
+    """A query that the reflection must accelerate; `{relation}` stands for the dataset."""
+
+    @model_validator(mode="after")
+    def _fields_fit_type(self) -> Reflection:
+        if self.type == "raw" and (not self.display or self.dimensions or self.measures):
+            raise ValueError(f"reflection {self.name}: a raw reflection declares display, and no dimensions or measures")
+        if self.type == "aggregate" and (not self.dimensions or self.display):
+            raise ValueError(f"reflection {self.name}: an aggregate reflection declares dimensions, and no display")
+        return self
+
+
+class TableMeta(_Declaration):
+    """`meta.lakehouse` of a dbt source table: how its stream becomes a bronze table."""
+
+    connection: str
+    """Name of the Airbyte connection that lands the stream."""
+    stream: str
+    primary_key: tuple[str, ...] = Field(min_length=1)
+    partition_by: PartitionBy | None = None
+    freshness: Freshness | None = None
+    owner: Owner | None = None
+
+
+class ModelMeta(_Declaration):
+    """`meta.lakehouse` of a dbt model or snapshot."""
+
+    partition_by: PartitionBy | None = None
+    freshness: Freshness | None = None
+    owner: Owner | None = None
+    reflections: tuple[Reflection, ...] = ()
+
+    @model_validator(mode="after")
+    def _models_compute_their_columns(self) -> ModelMeta:
+        if self.partition_by and self.partition_by.expression:
+            raise ValueError("partition_by.expression is for source tables; a model computes the column in its SQL")
+        return self
+
+
+class ExposureMeta(_Declaration):
+    """`meta.lakehouse` of a dbt exposure: a dashboard."""
+
+    freshness: Freshness | None = None
