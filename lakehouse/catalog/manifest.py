@@ -25,11 +25,11 @@ def load_catalog(manifest_path: Path) -> Catalog:
             whose name does not begin with its source's; each names the file and the key.
     """
     if not manifest_path.is_file():
-        raise ConfigurationError("no dbt manifest", where=str(manifest_path), remedy="run `dbt parse` in dbt_project/")
+        raise ConfigurationError(
+            "no dbt manifest", where=str(manifest_path), remedy="run `dbt parse` in dbt_project/"
+        )
     manifest = json.loads(manifest_path.read_text())
-    bronze = tuple(
-        _bronze(node) for node in manifest["sources"].values() if "lakehouse" in _meta(node)
-    )
+    bronze = tuple(_bronze(node) for node in manifest["sources"].values() if "lakehouse" in _meta(node))
     nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "snapshot")]
     keys: dict[str, Key] = {table.unique_id: table.key for table in bronze}
     keys |= {node["unique_id"]: (_layer(node), _name(node)) for node in nodes}
@@ -105,7 +105,9 @@ def _layer(node: dict[str, Any]) -> Any:
     layer = node["schema"]
     if layer not in MODEL_LAYERS:
         raise ConfigurationError(
-            f"schema {layer!r} is no layer", where=_place(node), remedy=f"allowed are {', '.join(MODEL_LAYERS)}"
+            f"schema {layer!r} is no layer",
+            where=_place(node),
+            remedy=f"allowed are {', '.join(MODEL_LAYERS)}",
         )
     return layer
 

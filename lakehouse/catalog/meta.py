@@ -94,9 +94,13 @@ class Reflection(_Declaration):
     @model_validator(mode="after")
     def _fields_fit_type(self) -> Reflection:
         if self.type == "raw" and (not self.display or self.dimensions or self.measures):
-            raise ValueError(f"reflection {self.name}: a raw reflection declares display, and no dimensions or measures")
+            raise ValueError(
+                f"reflection {self.name}: a raw reflection declares display, and no dimensions or measures"
+            )
         if self.type == "aggregate" and (not self.dimensions or self.display):
-            raise ValueError(f"reflection {self.name}: an aggregate reflection declares dimensions, and no display")
+            raise ValueError(
+                f"reflection {self.name}: an aggregate reflection declares dimensions, and no display"
+            )
         return self
 
 
@@ -123,7 +127,9 @@ class ModelMeta(_Declaration):
     @model_validator(mode="after")
     def _models_compute_their_columns(self) -> ModelMeta:
         if self.partition_by and self.partition_by.expression:
-            raise ValueError("partition_by.expression is for source tables; a model computes the column in its SQL")
+            raise ValueError(
+                "partition_by.expression is for source tables; a model computes the column in its SQL"
+            )
         return self
 
 

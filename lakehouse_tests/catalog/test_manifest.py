@@ -1,0 +1,110 @@
+"""The manifest becomes typed datasets; what it declares wrongly is refused by file and key."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakehouse.catalog.manifest import load_catalog
+from lakehouse.errors import ConfigurationError
+
+
+def source(**meta: Any) -> dict[str, Any]:
+    return {
+        "unique_id": "source.lakehouse.shop.shop__orders",
+        "source_name": "shop",
+        "name": "shop__orders",
+        "identifier": "shop__orders",
+        "database": "lake",
+        "schema": "bronze",
+        "description": "Orders.",
+        "original_file_path": "models/sources.yml",
+        "columns": {"order_id": {"name": "order_id", "data_type": "BIGINT", "description": "Key."}},
+        "meta": {
+            "lakehouse": {"connection": "shop", "stream": "orders", "primary_key": ["order_id"], **meta}
+        },
+    }
+
+
+def model(**meta: Any) -> dict[str, Any]:
+    return {
+        "unique_id": "model.lakehouse.fct_orders",
+        "resource_type": "model",
+        "name": "fct_orders",
+        "alias": "fct_orders",
+        "database": "lake",
+        "schema": "gold",
+        "description": "",
+        "original_file_path": "models/marts/fct_orders.sql",
+        "patch_path": "lakehouse://models/marts/marts.yml",
+        "columns": {},
+        "config": {"materialized": "table", "meta": {"lakehouse": meta}},
+        "depends_on": {"nodes": ["source.lakehouse.shop.shop__orders"]},
+    }
+
+
+def manifest(tmp_path: Path, *nodes: dict[str, Any]) -> Path:
+    path = tmp_path / "manifest.json"
+    path.write_text(
+        json.dumps(
+            {
+                "sources": {n["unique_id"]: n for n in nodes if "source_name" in n},
+                "nodes": {n["unique_id"]: n for n in nodes if "resource_type" in n},
+                "exposures": {},
+            }
+        )
+    )
+    return path
+
+
+def test_datasets_and_their_keys(tmp_path: Path) -> None:
+    partition = {"column": "order_date", "granularity": "day", "start": "2025-01-01"}
+    catalog = load_catalog(
+        manifest(
+            tmp_path,
+            source(
+                partition_by=partition,
+                freshness={"warn_after": "15m", "fail_after": "1h"},
+                owner="team:commerce",
+            ),
+            model(),
+        )
+    )
+    (orders,) = catalog.bronze
+    assert orders.key == ("bronze", "shop", "orders")
+    assert orders.landing_key == ("landing", "shop", "orders")
+    assert str(orders.relation) == "lake.bronze.shop__orders"
+    assert orders.partition_by is not None
+    assert orders.partition_by.start == date(2025, 1, 1)
+    assert orders.freshness is not None
+    assert orders.freshness.warn_after == timedelta(minutes=15)
+    assert orders.columns[0].type == "bigint"
+    assert catalog.model("fct_orders").upstream == (orders.key,)
+
+
+@pytest.mark.parametrize(
+    ("node", "line"),
+    [
+        (source(primry_key=["x"]), "models/sources.yml: shop__orders: meta.lakehouse.primry_key: unknown key; known are"),
+        (source(primary_key=[]), "models/sources.yml: shop__orders: meta.lakehouse.primary_key: "),
+        (source(freshness={"fail_after": "soon"}), "'soon' is no duration; write a number and one of s, m, h, d"),
+        (model(reflections=[{"name": "r", "type": "raw"}]), "marts.yml: fct_orders: meta.lakehouse.reflections.0: reflection r"),
+        ({**source(), "identifier": "orders"}, "declare schema bronze and a table named shop__<table>"),
+        ({**model(), "schema": "platinum"}, "schema 'platinum' is no layer; allowed are silver, gold"),
+    ],
+)  # fmt: skip
+def test_wrong_declarations_are_one_clear_line(tmp_path: Path, node: dict[str, Any], line: str) -> None:
+    nodes = [node] if "source_name" in node else [source(), node]
+    with pytest.raises(ConfigurationError) as caught:
+        load_catalog(manifest(tmp_path, *nodes))
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_manifest_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="run `dbt parse`"):
+        load_catalog(tmp_path / "manifest.json")
