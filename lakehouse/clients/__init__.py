@@ -1,0 +1,1 @@
+"""Typed clients of the services, each over the service's public protocol."""

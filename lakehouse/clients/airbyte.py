@@ -1,0 +1,208 @@
+"""Airbyte: sources, destinations and connections through the public API, job statistics through the
+configuration API.
+
+Protocols: `<url>/api/public/v1` (the API of Airbyte's SDKs and Terraform provider) and, for what the public
+API does not tell about a job, `POST <url>/api/v1/jobs/get`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import httpx
+
+from lakehouse.clients.http import JsonApi, Service, one_line
+from lakehouse.errors import ConfigurationError
+from lakehouse.settings import AirbyteSettings
+
+PUBLIC = "/api/public/v1"
+PAGE = 100
+TOKEN_SECONDS = 150  # tokens live three minutes
+
+Kind = Literal["sources", "destinations", "connections"]
+_ID_OF: dict[Kind, str] = {
+    "sources": "sourceId",
+    "destinations": "destinationId",
+    "connections": "connectionId",
+}
+
+
+@dataclass(frozen=True)
+class StreamStats:
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a sync did, from `POST /api/v1/jobs/get`."""
+
+    job_id: int
+    status: str
+    started: datetime | None
+    streams: dict[str, StreamStats]
+    """By stream name, summed over the attempts."""
+    failure: str
+    """The newest attempt's failures in one line; empty when there are none."""
+    permanent: bool
+    """Whether Airbyte calls it a configuration error, which no repetition mends."""
+
+
+class AirbyteClient:
+    """One Airbyte workspace; usable as a context manager."""
+
+    def __init__(self, settings: AirbyteSettings) -> None:
+        self.settings = settings
+        credentials = (
+            "check LAKEHOUSE_AIRBYTE__CLIENT_ID and LAKEHOUSE_AIRBYTE__CLIENT_SECRET"
+            if settings.client_id
+            else f"check user {settings.user!r} and LAKEHOUSE_AIRBYTE__PASSWORD"
+        )
+        service = Service(name="Airbyte", url=settings.url, credentials=credentials)
+        self._api = JsonApi(service, auth=_auth(settings), timeout=60.0, error_text=_error_text)
+
+    def __enter__(self) -> AirbyteClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._api.close()
+
+    @cached_property
+    def workspace_id(self) -> str:
+        """The configured workspace, else the only one there is.
+
+        Raises:
+            ConfigurationError: none is configured and the server has none or several.
+        """
+        if self.settings.workspace_id:
+            return self.settings.workspace_id
+        workspaces = self._api.get(f"{PUBLIC}/workspaces", params={"limit": PAGE})["data"]
+        if len(workspaces) != 1:
+            names = ", ".join(f"{w['name']} ({w['workspaceId']})" for w in workspaces) or "none"
+            raise ConfigurationError(
+                f"Airbyte at {self.settings.url} has not exactly one workspace",
+                where="LAKEHOUSE_AIRBYTE__WORKSPACE_ID",
+                remedy=f"set it to one of: {names}",
+            )
+        return str(workspaces[0]["workspaceId"])
+
+    def list(self, kind: Kind) -> list[dict[str, Any]]:
+        """Everything of that kind in the workspace (`GET /{kind}`)."""
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            params = {"workspaceIds": self.workspace_id, "limit": PAGE, "offset": len(found)}
+            page = self._api.get(f"{PUBLIC}/{kind}", params=params)["data"]
+            before = len(found)
+            found |= {item[_ID_OF[kind]]: item for item in page}
+            if len(page) < PAGE or len(found) == before:
+                return list(found.values())
+
+    def find(self, kind: Kind, name: str) -> dict[str, Any] | None:
+        """The one of that name, None when there is none.
+
+        Raises:
+            ConfigurationError: several have that name; a connection is known by its name here.
+        """
+        found = [item for item in self.list(kind) if item["name"] == name]
+        if len(found) > 1:
+            ids = ", ".join(item[_ID_OF[kind]] for item in found)
+            raise ConfigurationError(
+                f"{len(found)} {kind} are named {name!r}",
+                where=f"Airbyte at {self.settings.url}",
+                remedy=f"names must be unique: delete or rename all but one of {ids}",
+            )
+        return found[0] if found else None
+
+    def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        """`POST /{kind}`; the workspace is filled in."""
+        workspace = {} if kind == "connections" else {"workspaceId": self.workspace_id}
+        return dict(self._api.call("POST", f"{PUBLIC}/{kind}", json={**workspace, **body}))
+
+    def patch(self, kind: Kind, id_: str, body: dict[str, Any]) -> dict[str, Any]:
+        """`PATCH /{kind}/{id}`."""
+        return dict(self._api.call("PATCH", f"{PUBLIC}/{kind}/{id_}", json=body))
+
+    def job_report(self, job_id: int) -> JobReport:
+        """Rows, bytes and failure of a job (`POST /api/v1/jobs/get`)."""
+        answer = self._api.call("POST", "/api/v1/jobs/get", json={"id": job_id})
+        attempts = [item["attempt"] for item in answer.get("attempts") or []]
+        streams: dict[str, StreamStats] = {}
+        for attempt in attempts:
+            for stream in attempt.get("streamStats") or []:
+                stats, sofar = stream.get("stats") or {}, streams.get(stream["streamName"], StreamStats(0, 0))
+                rows = stats.get("recordsCommitted", stats.get("recordsEmitted")) or 0
+                size = stats.get("bytesCommitted", stats.get("bytesEmitted")) or 0
+                streams[stream["streamName"]] = StreamStats(sofar.rows + rows, sofar.bytes + size)
+        failures = ((attempts[-1].get("failureSummary") or {}).get("failures") or []) if attempts else []
+        created = answer["job"].get("createdAt")
+        return JobReport(
+            job_id=job_id,
+            status=answer["job"]["status"],
+            started=datetime.fromtimestamp(created, UTC) if created else None,
+            streams=streams,
+            failure="; ".join(_failure_line(failure) for failure in failures),
+            permanent=any(failure.get("failureType") == "config_error" for failure in failures),
+        )
+
+
+def id_of(kind: Kind, item: dict[str, Any]) -> str:
+    """The identifier of a source, destination or connection."""
+    return str(item[_ID_OF[kind]])
+
+
+def _failure_line(failure: dict[str, Any]) -> str:
+    text = failure.get("externalMessage") or failure.get("internalMessage") or "no message"
+    return f"{failure.get('failureOrigin') or 'unknown origin'}: {one_line(text)}"
+
+
+def _error_text(body: Any) -> str | None:
+    if not isinstance(body, dict):
+        return None
+    return body.get("detail") or body.get("message") or body.get("title")
+
+
+def _auth(settings: AirbyteSettings) -> httpx.Auth | None:
+    if settings.client_id:
+        if settings.client_secret is None:
+            raise ConfigurationError(
+                "is not set", where="LAKEHOUSE_AIRBYTE__CLIENT_SECRET", remedy="it belongs to the client id"
+            )
+        return _ClientCredentials(settings)
+    if settings.user and settings.password:
+        return httpx.BasicAuth(settings.user, settings.password.get_secret_value())
+    return None
+
+
+class _ClientCredentials(httpx.Auth):
+    """`POST /applications/token`, then a bearer token until shortly before it expires."""
+
+    requires_response_body = True
+
+    def __init__(self, settings: AirbyteSettings) -> None:
+        self._settings = settings
+        self._token: str | None = None
+        self._expires = 0.0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if self._token is None or time.monotonic() > self._expires:
+            secret = self._settings.client_secret
+            answer = yield httpx.Request(
+                "POST",
+                f"{self._settings.url}{PUBLIC}/applications/token",
+                json={
+                    "client_id": self._settings.client_id,
+                    "client_secret": secret.get_secret_value() if secret else None,
+                },
+                extensions=request.extensions,
+            )
+            if answer.is_error:
+                return
+            self._token = answer.json()["access_token"]
+            self._expires = time.monotonic() + TOKEN_SECONDS
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request

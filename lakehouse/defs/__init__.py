@@ -1,0 +1,1 @@
+"""What appears in Dagster, one folder a layer, in the order data flows."""

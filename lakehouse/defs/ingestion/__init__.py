@@ -1,0 +1,1 @@
+"""Sources into landing: declared Airbyte connections, their application and their syncs."""

@@ -1,0 +1,95 @@
+"""The `defs.yaml` component of the ingestion layer: one Airbyte connection as landing assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lakehouse.catalog.datasets import BronzeTable, landing_key
+from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.ingestion.declaration import Connection, Source, Stream
+from lakehouse.defs.metadata import table_metadata
+from lakehouse.defs.project import declared_datasets
+from lakehouse.defs.resources import LakehouseResource
+
+
+class LakehouseAirbyteComponent(dg.Component, dg.Model, dg.Resolvable):
+    """An Airbyte source and its connection, declared in full, as one multi-asset of landed streams.
+
+    It takes the place of dagster-airbyte's AirbyteWorkspaceComponent, which learns connections and their
+    streams from a running Airbyte: without its state file it silently loads no assets, and under
+    `dagster dev` an Airbyte that is down fails the whole code location. Here the declaration is the only
+    source of the graph, so it loads with every service stopped. The asset specs begin as those of
+    dagster-airbyte's translator and the sync runs through its AirbyteWorkspace client.
+    """
+
+    source: Source
+    connection: Connection
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002  Dagster's signature
+        """One multi-asset; needs no Airbyte."""
+        return dg.Definitions(assets=[landing_assets(self.source, self.connection)])
+
+
+def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinition:
+    """The landed streams of a connection; whichever of them is asked for, Airbyte syncs them all."""
+    tables = {
+        table.stream: table for table in declared_datasets().bronze if table.connection == connection.name
+    }
+    specs = [_spec(source, connection, stream, tables.get(stream.name)) for stream in connection.streams]
+    streams = {spec.key: stream for spec, stream in zip(specs, connection.streams, strict=True)}
+
+    @dg.multi_asset(
+        name=f"airbyte_{connection.name}",
+        specs=specs,
+        can_subset=True,
+        retry_policy=RETRIES,
+        op_tags={"lakehouse/connection": connection.name},
+    )
+    def sync_connection(
+        context: dg.AssetExecutionContext, lakehouse: LakehouseResource
+    ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
+        from lakehouse.defs.ingestion.report import stream_metadata
+        from lakehouse.defs.ingestion.sync import sync
+
+        with as_failures():
+            result = sync(lakehouse.settings.airbyte, connection.name, context.log.info)
+            for key, stream in streams.items():
+                metadata = stream_metadata(result, connection.namespace, stream.name, lakehouse.settings)
+                if key in context.selected_asset_keys:
+                    yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+                else:
+                    yield dg.AssetMaterialization(asset_key=key, metadata=metadata)
+
+    return sync_connection
+
+
+def _spec(source: Source, connection: Connection, stream: Stream, table: BronzeTable | None) -> dg.AssetSpec:
+    from dagster_airbyte import DagsterAirbyteTranslator
+    from dagster_airbyte.translator import AirbyteConnectionTableProps
+
+    connector = source.configuration["sourceType"]
+    base = DagsterAirbyteTranslator().get_asset_spec(
+        AirbyteConnectionTableProps(
+            table_name=stream.name,
+            stream_prefix=None,
+            stream_name=stream.name,
+            json_schema={},
+            connection_id=connection.name,  # known by name: the id is the server's
+            connection_name=connection.name,
+            destination_type="s3",
+            database=None,
+            schema=None,
+        )
+    )
+    what = f" {table.description}" if table and table.description else ""
+    return base.replace_attributes(
+        key=dg.AssetKey(landing_key(connection.namespace, stream.name)),
+        group_name="landing",
+        description=f"Stream `{stream.name}` as Airbyte landed it ({stream.sync_mode}).{what}",
+        kinds={"airbyte", connector, "parquet"},
+        owners=[table.owner] if table and table.owner else [],
+        tags={"lakehouse/connection": connection.name, "lakehouse/sync_mode": stream.sync_mode},
+        metadata={**base.metadata, **table_metadata(None, table.columns if table else ())},
+    )
