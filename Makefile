@@ -1,0 +1,72 @@
+# Everything a person needs is one target away; `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TOOL := $(VENV)/.uv
+UV := $(shell command -v uv 2>/dev/null || echo $(TOOL)/bin/uv)
+# The first Python that runs and has the right version; a name on the PATH may be a shim without one behind it.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
+	&& command -v $$name && break; done)
+
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(STAMP) ## Create .venv with exactly the locked packages; done once until the lock changes.
+
+.PHONY: demo
+demo: $(STAMP) ## Build a lakehouse from a live database and from files, and query it.
+	$(BIN)/lakehouse demo
+
+.PHONY: up
+up: $(STAMP) ## Start Postgres, Airbyte, Dremio and Dagster here; Ctrl-C stops them.
+	$(BIN)/lakehouse up
+
+.PHONY: down
+down: $(STAMP) ## Stop what `make up` started, from another terminal.
+	$(BIN)/lakehouse down
+
+.PHONY: test
+test: $(STAMP) ## Run every test, on two processes.
+	$(BIN)/pytest -n 2 --dist worksteal
+
+.PHONY: lint
+lint: $(STAMP) ## Check style, types, import contracts and SQL.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project
+
+.PHONY: lock
+lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
+	$(UV) pip compile pyproject.toml --extra demo --extra dev --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --quiet --upgrade -o requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml | $(UV)
+	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.11 or 3.12 found; install one or set PYTHON=/path/to/python" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --no-deps --python $(BIN)/python -e .
+	@touch $(STAMP)
+
+# uv in a corner of its own: installing the lock removes from .venv whatever the lock does not hold.
+$(TOOL)/bin/uv:
+	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.11 or 3.12 found; install one or set PYTHON=/path/to/python" >&2; exit 1; }
+	@mkdir -p $(VENV)
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		$(PYTHON) -m venv $(TOOL) && $(TOOL)/bin/python -m pip install --quiet uv; \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+		$(PYTHON) -m pip install --quiet --target $(TOOL) uv; \
+	else \
+		echo "error: $(PYTHON) has neither venv nor pip; install uv, or on Debian: apt-get install python3-venv" >&2; exit 1; \
+	fi
