@@ -1,0 +1,1 @@
+"""Airbyte's two HTTP APIs over one service."""

@@ -1,0 +1,66 @@
+"""Errors as the API answers them: {status, type, title, detail}."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+logger = logging.getLogger(__name__)
+
+_TYPES = {
+    400: ("bad-request", "Bad request"),
+    401: ("unauthorized", "Unauthorized"),
+    404: ("resource-not-found", "Resource not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    409: ("try-again-later", "Conflict"),
+    422: ("unprocessable-entity", "Unprocessable entity"),
+    500: ("unexpected-problem", "Unexpected problem"),
+    502: ("connector-failed", "The connector failed"),
+}
+
+
+class ApiProblem(Exception):
+    """An answer other than success; `detail` is one line that names what is wrong and what to do."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def problem_response(status: int, detail: str) -> Response:
+    """The body every error has."""
+    name, title = _TYPES.get(status, ("problem", "Problem"))
+    body = {
+        "status": status,
+        "type": f"https://reference.airbyte.com/reference/errors#{name}",
+        "title": title,
+        "detail": detail,
+        "message": detail,
+    }
+    headers = {"WWW-Authenticate": 'Basic realm="airbyte"'} if status == 401 else None
+    return JSONResponse(body, status, headers)
+
+
+async def on_problem(_: Request, error: Exception) -> Response:
+    """Starlette handler of ApiProblem."""
+    assert isinstance(error, ApiProblem)
+    return problem_response(error.status, error.detail)
+
+
+async def on_http(request: Request, error: Exception) -> Response:
+    """Starlette handler of its own 404 and 405."""
+    assert isinstance(error, HTTPException)
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    if error.status_code == 404:
+        detail = f"{request.method} {request.url.path} is not served by this Airbyte-compatible server"
+    return problem_response(error.status_code, detail)
+
+
+async def on_crash(request: Request, error: Exception) -> Response:
+    """Starlette handler of everything unforeseen: logged in full, answered in one line."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(500, f"{type(error).__name__}; the server's log has the details")

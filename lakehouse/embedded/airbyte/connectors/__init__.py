@@ -1,0 +1,1 @@
+"""Sources: any command that speaks the Airbyte protocol, ours among them."""

@@ -1,0 +1,45 @@
+"""The configuration of source-postgres, field for field as the real connector's specification names it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Secret = Annotated[str, msgspec.Meta(extra_json_schema={"airbyte_secret": True})]
+
+
+class SslMode(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`ssl_mode`, without client certificates."""
+
+    mode: Literal["disable", "allow", "prefer", "require"] = "prefer"
+
+
+class Standard(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="method", tag="Standard"):
+    """`replication_method`: full reads, and incremental reads by a cursor column."""
+
+
+class NoTunnel(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="tunnel_method", tag="NO_TUNNEL"
+):
+    """`tunnel_method`: a direct connection."""
+
+
+class PostgresConfiguration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """source-postgres, replication method Standard."""
+
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 5432
+    database: str
+    schemas: tuple[str, ...] = ("public",)
+    username: str
+    password: Secret = ""
+    ssl_mode: SslMode = SslMode()
+    replication_method: Standard = Standard()
+    tunnel_method: NoTunnel = NoTunnel()
+    sourceType: Literal["postgres"] = "postgres"
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return f"{self.host}:{self.port}/{self.database}"

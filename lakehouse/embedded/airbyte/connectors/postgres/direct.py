@@ -1,0 +1,98 @@
+"""source-postgres without the protocol: Arrow batches straight from binary COPY (ADBC)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.coercion import Change, coerce_column
+from lakehouse.embedded.airbyte.connectors.postgres.source import SERIALIZATION_ERROR, select
+from lakehouse.embedded.airbyte.connectors.postgres.tables import (
+    configuration_of,
+    connected,
+    connection_string,
+    query_error,
+    table_for,
+)
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
+from lakehouse.embedded.airbyte.records import LandingBatch
+from lakehouse.embedded.airbyte.types import Column, Kind
+
+_DAY_US = 86_400_000_000
+_FIRST, _END = date(1, 1, 1).toordinal(), date(9999, 12, 31).toordinal() + 1
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAYS = (_FIRST - _EPOCH, _END - _EPOCH)
+
+
+def read(
+    configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
+) -> Iterator[LandingBatch | StreamState]:
+    """One stream's batches and, at its end, its state; the same rows and values as the protocol path."""
+    from adbc_driver_postgresql import dbapi
+
+    settings = configuration_of(configuration)
+    columns = stream.columns
+    with connected(settings) as connection:
+        table = table_for(connection, stream)
+        query, reached = select(connection, table, stream, state, array_as_text=True)
+        text = query.as_string(connection)
+    try:
+        with dbapi.connect(connection_string(settings)) as direct, direct.cursor() as cursor:
+            cursor.execute(text)
+            for batch in cursor.fetch_record_batch():
+                yield _landing_batch(batch, columns)
+    except dbapi.Error as error:
+        raise query_error(settings, error) from error
+    if reached is not None:
+        yield StreamState(reached)
+
+
+def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> LandingBatch:
+    changes: dict[int, list[Change]] = {}
+    arrays = []
+    for column, values in zip(columns, batch.columns, strict=True):
+        array, refused, reason = _converted(values, column)
+        for row in refused:
+            changes.setdefault(row, []).append(Change(column.source, reason=reason))
+        arrays.append(array)
+    rows = pa.RecordBatch.from_arrays(arrays, [column.name for column in columns])
+    return LandingBatch(
+        rows, pa.repeat(pa.scalar(epoch_ms(), pa.int64()), batch.num_rows), changes, batch.nbytes
+    )
+
+
+def _converted(values: pa.Array, column: Column) -> tuple[pa.Array, list[int], str]:
+    kind = column.type.kind
+    if kind is Kind.ARRAY:
+        decoded = [None if text is None else json.loads(text) for text in values.to_pylist()]
+        return *coerce_column(decoded, column.type), "DESTINATION_SERIALIZATION_ERROR"
+    placed = _placed(values, kind)
+    if placed is not None and pc.all(placed).as_py() is False:
+        refused = pc.indices_nonzero(pc.invert(pc.fill_null(placed, True))).to_pylist()
+        values = pc.if_else(pc.fill_null(placed, True), values, pa.scalar(None, values.type))
+    else:
+        refused = []
+    return values.cast(column.type.arrow), refused, SERIALIZATION_ERROR
+
+
+def _placed(values: pa.Array, kind: Kind) -> pa.Array | None:
+    """Which values have a place in Arrow and ISO 8601; None when all of the kind have."""
+    if kind is Kind.NUMBER:
+        return pc.is_finite(values)
+    if kind is Kind.DATE:
+        return _between(values.view(pa.int32()), *_DAYS)
+    if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ):
+        return _between(values.view(pa.int64()), _DAYS[0] * _DAY_US, _DAYS[1] * _DAY_US)
+    if kind in (Kind.TIME, Kind.TIME_TZ):
+        return _between(values.view(pa.int64()), 0, _DAY_US)
+    return None
+
+
+def _between(values: pa.Array, lowest: int, end: int) -> pa.Array:
+    return pc.and_(pc.greater_equal(values, lowest), pc.less(values, end))

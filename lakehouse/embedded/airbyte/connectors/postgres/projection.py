@@ -1,0 +1,88 @@
+"""A Postgres column as the Airbyte type it becomes, and the SQL that yields it.
+
+The mapping is source-postgres': integers stay whole, numeric and money become doubles, json, uuid, bytea and
+whatever else has no Airbyte type become text. Both read paths use this SQL, so both yield the same values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from lakehouse.embedded.airbyte.types import Kind, json_schema_of
+
+_KINDS = {
+    "int2": Kind.INTEGER,
+    "int4": Kind.INTEGER,
+    "int8": Kind.INTEGER,
+    "oid": Kind.INTEGER,
+    "float4": Kind.NUMBER,
+    "float8": Kind.NUMBER,
+    "numeric": Kind.NUMBER,
+    "money": Kind.NUMBER,
+    "bool": Kind.BOOLEAN,
+    "date": Kind.DATE,
+    "time": Kind.TIME,
+    "timetz": Kind.TIME_TZ,
+    "timestamp": Kind.TIMESTAMP,
+    "timestamptz": Kind.TIMESTAMP_TZ,
+}
+# Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one value
+# just outside the range, which the readers turn into NULL plus a recorded change.
+_CLAMPED = "LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01')"
+_SQL = {
+    "oid": "{column}::int8",
+    "float4": "{column}::text::float8",  # the shortest decimal, not the binary neighbour: 0.1, not 0.10000000149
+    "money": "{column}::numeric::float8",
+    "timetz": "({column} AT TIME ZONE 'UTC')::time",
+    "date": _CLAMPED,
+    "timestamp": _CLAMPED,
+    "timestamptz": _CLAMPED,
+}
+_UNBOUNDED_NUMERIC = (
+    "CASE WHEN abs({column}) < 1e300 THEN CASE WHEN abs({column}) > 1e-300 THEN {column}::float8"
+    " ELSE 0::float8 END WHEN {column} IS NOT NULL THEN 'NaN'::float8 END"
+)
+_AS_IS = frozenset({"int2", "int4", "int8", "float8", "bool", "time", "text", "varchar", "bpchar", "name"})
+GUARDED = frozenset({Kind.NUMBER, Kind.DATE, Kind.TIME, Kind.TIME_TZ, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ})
+
+
+@dataclass(frozen=True)
+class PostgresColumn:
+    """A column of a table: its base type (domains resolved), and whether NULL may occur."""
+
+    name: str
+    type_name: str
+    declared_type: str  # as in CREATE TABLE, for casts of literals
+    unbounded: bool  # numeric without precision
+    element: str | None  # the element's type of an array
+    nullable: bool
+
+    @property
+    def kind(self) -> Kind:
+        """The Airbyte kind of the values."""
+        return Kind.ARRAY if self.element else _KINDS.get(self.type_name, Kind.STRING)
+
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """How `discover` declares the column."""
+        if self.element:
+            return {"type": "array", "items": json_schema_of(_KINDS.get(self.element, Kind.STRING))}
+        return json_schema_of(self.kind)
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The quoted name."""
+        return sql.Identifier(self.name)
+
+    def value(self, *, array_as_text: bool) -> sql.Composable:
+        """The select-list expression; arrays are JSON, as text where the reader takes Arrow batches."""
+        if self.element:
+            template = "to_json({column})::text" if array_as_text else "to_json({column})"
+        elif self.type_name == "numeric":
+            template = _UNBOUNDED_NUMERIC if self.unbounded else "{column}::float8"
+        else:
+            template = _SQL.get(self.type_name, "{column}" if self.type_name in _AS_IS else "{column}::text")
+        return sql.SQL(template).format(column=self.identifier) + sql.SQL(" AS ") + self.identifier

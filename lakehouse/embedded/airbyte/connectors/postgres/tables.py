@@ -1,0 +1,167 @@
+"""The tables a Postgres user may read: columns, keys; and opening connections with clear errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
+from lakehouse.embedded.airbyte.connectors.postgres.projection import PostgresColumn
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
+from lakehouse.embedded.airbyte.protocol import ConnectorError
+from lakehouse.embedded.airbyte.types import airbyte_type
+
+_TABLES = """
+WITH RECURSIVE base AS (
+    SELECT oid, oid AS root, typtypmod AS typmod FROM pg_type WHERE typtype <> 'd'
+    UNION ALL
+    SELECT d.oid, b.root, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.typmod END
+    FROM pg_type d JOIN base b ON d.typbasetype = b.oid WHERE d.typtype = 'd')
+SELECT n.nspname, c.relname, a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
+       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END < 0,
+       CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN base ON base.oid = a.atttypid
+JOIN pg_type t ON t.oid = base.root
+LEFT JOIN pg_type e ON e.oid = t.typelem
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+  AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY n.nspname, c.relname, a.attnum
+"""
+_KEYS = """
+SELECT n.nspname, c.relname, a.attname
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+WHERE i.indisprimary AND n.nspname = ANY(%s)
+ORDER BY n.nspname, c.relname, k.position
+"""
+REFRESH = "refresh the connection's schema or deselect it"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view, its columns in order and its primary key (empty when it has none)."""
+
+    schema: str
+    name: str
+    columns: dict[str, PostgresColumn]
+    primary_key: tuple[str, ...]
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The quoted two-part name."""
+        return sql.Identifier(self.schema, self.name)
+
+
+def configuration_of(settings: Mapping[str, Any]) -> PostgresConfiguration:
+    """The validated configuration. Raises ConnectorError naming the field."""
+    try:
+        return msgspec.convert(settings, PostgresConfiguration)
+    except msgspec.ValidationError as error:
+        raise ConnectorError(f"source-postgres configuration: {error}", kind="config_error") from error
+
+
+def connection_string(configuration: PostgresConfiguration) -> str:
+    """A libpq connection string; the session reads only, speaks UTC and ISO."""
+    return make_conninfo(
+        host=configuration.host,
+        port=configuration.port,
+        dbname=configuration.database,
+        user=configuration.username,
+        password=configuration.password,
+        sslmode=configuration.ssl_mode.mode,
+        connect_timeout=15,
+        application_name="airbyte source-postgres",
+        client_encoding="utf8",
+        options="-c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex -c default_transaction_read_only=on",
+    )
+
+
+@contextmanager
+def connected(configuration: PostgresConfiguration) -> Iterator[psycopg.Connection[Any]]:
+    """An autocommit connection. Raises ConnectorError where the server refuses or is not there."""
+    try:
+        connection = psycopg.connect(connection_string(configuration), autocommit=True)
+    except psycopg.OperationalError as error:
+        reason = _last_line(error)
+        raise ConnectorError(
+            f"cannot connect to Postgres {configuration.address} as {configuration.username}: {reason};"
+            " check host, port, database, username and password of the source",
+            kind="config_error",
+        ) from error
+    with connection:
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise query_error(configuration, error) from error
+
+
+def query_error(configuration: PostgresConfiguration, error: Exception) -> ConnectorError:
+    """A failed query as one line."""
+    return ConnectorError(f"Postgres {configuration.address}: {_last_line(error)}", detail=str(error))
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = (
+        [line for line in lines if "FATAL:" in line or "ERROR:" in line]
+        or lines[:1]
+        or [type(error).__name__]
+    )
+    return telling[-1].rpartition("FATAL:")[2].strip()
+
+
+def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> dict[tuple[str, str], Table]:
+    """The readable tables and views of the schemas, in name order; partitions are read through their parent."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in connection.execute(_KEYS, (list(schemas),)):
+        keys.setdefault((schema, table), []).append(column)
+    found: dict[tuple[str, str], Table] = {}
+    for schema, table, *described in connection.execute(_TABLES, (list(schemas),)):
+        at = (schema, table)
+        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ()))))
+        entry.columns[described[0]] = PostgresColumn(*described)
+    return found
+
+
+def table_for(connection: psycopg.Connection[Any], stream: ConfiguredStream) -> Table:
+    """The table of a configured stream, checked against what the catalog selected.
+
+    Raises ConnectorError naming stream and column when the table is gone, or a selected column, a primary key or
+    a cursor is gone or has changed its type.
+    """
+    schema = stream.namespace or "public"
+    table = tables_of(connection, (schema,)).get((schema, stream.name))
+    where = f"stream {stream.name}"
+    if table is None:
+        problem = f"{where}: table {schema}.{stream.name} is gone, or the user may not read it; {REFRESH}"
+        raise ConnectorError(problem, kind="config_error")
+    needed = {path[0]: "primary key" for path in stream.primary_key} | {
+        c: "cursor" for c in stream.cursor_field[:1]
+    }
+    for name in [*needed, *stream.json_schema.get("properties", {})]:
+        column = table.columns.get(name)
+        role = f"{needed[name]} column" if name in needed else "column"
+        if column is None:
+            problem = f"{where}: {role} {name} is gone from table {schema}.{stream.name}; {REFRESH}"
+            raise ConnectorError(problem, kind="config_error")
+        expected = stream.json_schema.get("properties", {}).get(name)
+        if expected is not None and airbyte_type(expected) != airbyte_type(column.json_schema):
+            problem = (
+                f"{where}: {role} {name} of table {schema}.{stream.name} has changed its type to"
+                f" {column.declared_type}; {REFRESH}"
+            )
+            raise ConnectorError(problem, kind="config_error")
+    return table

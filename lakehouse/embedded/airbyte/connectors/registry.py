@@ -1,0 +1,88 @@
+"""Which sources and destinations this server has, by the type that the API names them with."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from lakehouse.embedded.airbyte.connectors.streams import DirectRead
+
+_OURS = "lakehouse.embedded.airbyte.connectors"
+
+
+@dataclass(frozen=True)
+class SourceConnector:
+    """A source: a command that speaks the protocol; ours can hand over Arrow batches as well.
+
+    `configure` and `direct` name functions as `module:function`, so that looking up a connector imports nothing.
+    """
+
+    type: str
+    definition_id: str
+    command: tuple[str, ...]
+    configure: str | None = None
+    direct: str | None = None
+
+    def check_configuration(self, configuration: Mapping[str, Any]) -> None:
+        """Validates a configuration's shape where it is known. Raises ConnectorError naming the field."""
+        if self.configure is not None:
+            _function(self.configure)(configuration)
+
+    @property
+    def read_direct(self) -> DirectRead | None:
+        """The in-process reader, if the source has one."""
+        return None if self.direct is None else cast(DirectRead, _function(self.direct))
+
+
+def _function(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+S3_DESTINATION_ID = "4816b78f-1489-44c1-9060-4b19d5fa9362"
+
+_BUILT_IN = (
+    SourceConnector(
+        type="postgres",
+        definition_id="decd338e-5647-4c0b-adf4-da0e75f5a750",
+        command=(sys.executable, "-m", f"{_OURS}.postgres"),
+        configure=f"{_OURS}.postgres.tables:configuration_of",
+        direct=f"{_OURS}.postgres.direct:read",
+    ),
+    SourceConnector(
+        type="files",
+        definition_id="6f0a1c9e-52b1-4b60-9a6b-3b8a9d0f7c11",
+        command=(sys.executable, "-m", f"{_OURS}.files"),
+        configure=f"{_OURS}.files.configuration:configuration_of",
+        direct=f"{_OURS}.files.source:read_direct",
+    ),
+)
+
+
+class Registry:
+    """The built-in sources and any further commands, by type."""
+
+    def __init__(self, commands: Mapping[str, Sequence[str]]) -> None:
+        self._sources = {source.type: source for source in _BUILT_IN}
+        for type_, command in commands.items():
+            identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"airbyte-source:{type_}"))
+            self._sources[type_] = SourceConnector(type_, identity, tuple(command))
+
+    @property
+    def types(self) -> list[str]:
+        """Every known source type, in order."""
+        return sorted(self._sources)
+
+    def source(self, type_: str) -> SourceConnector | None:
+        """The source of a type, or None."""
+        return self._sources.get(type_)
+
+    def by_definition(self, definition_id: str) -> SourceConnector | None:
+        """The source of a definition id, or None."""
+        return next(
+            (source for source in self._sources.values() if source.definition_id == definition_id), None
+        )

@@ -1,0 +1,111 @@
+"""What a source is asked to read: the configured catalog of the Airbyte protocol, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lakehouse.embedded.airbyte.records import LandingBatch
+from lakehouse.embedded.airbyte.types import Column, columns_of
+
+
+@dataclass(frozen=True)
+class ConfiguredStream:
+    """One entry of the protocol's ConfiguredAirbyteCatalog."""
+
+    name: str
+    namespace: str | None
+    json_schema: Mapping[str, Any]
+    sync_mode: str
+    destination_sync_mode: str
+    cursor_field: tuple[str, ...]
+    primary_key: tuple[tuple[str, ...], ...]
+    generation_id: int = 0
+    minimum_generation_id: int = 0
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> ConfiguredStream:
+        """Reads an entry of `streams`."""
+        stream = entry["stream"]
+        return cls(
+            name=stream["name"],
+            namespace=stream.get("namespace"),
+            json_schema=stream["json_schema"],
+            sync_mode=entry["sync_mode"],
+            destination_sync_mode=entry.get("destination_sync_mode", "append"),
+            cursor_field=tuple(entry.get("cursor_field") or ()),
+            primary_key=tuple(tuple(path) for path in entry.get("primary_key") or ()),
+            generation_id=entry.get("generation_id") or 0,
+            minimum_generation_id=entry.get("minimum_generation_id") or 0,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as the protocol writes it."""
+        stream = {
+            "name": self.name,
+            "json_schema": self.json_schema,
+            "supported_sync_modes": [self.sync_mode],
+        }
+        if self.namespace is not None:
+            stream["namespace"] = self.namespace
+        return {
+            "stream": stream,
+            "sync_mode": self.sync_mode,
+            "destination_sync_mode": self.destination_sync_mode,
+            "cursor_field": list(self.cursor_field),
+            "primary_key": [list(path) for path in self.primary_key],
+            "generation_id": self.generation_id,
+            "minimum_generation_id": self.minimum_generation_id,
+        }
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The selected fields, in catalog order."""
+        return columns_of(self.json_schema)
+
+    @property
+    def incremental(self) -> bool:
+        """Whether only what is new since the state is to be read."""
+        return self.sync_mode == "incremental"
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """The state a stream has reached once everything handed back before it is safe."""
+
+    state: Mapping[str, Any]
+
+
+class DirectRead(Protocol):
+    """How a source of ours hands Arrow batches to the worker without printing them."""
+
+    def __call__(
+        self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
+    ) -> Iterator[LandingBatch | StreamState]:
+        """Reads one stream. Raises ConnectorError with one clear line."""
+
+
+def state_messages(states: Mapping[tuple[str | None, str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The content of `--state`: one STREAM state message a stream."""
+    return [
+        {
+            "type": "STREAM",
+            "stream": {"stream_descriptor": _descriptor(namespace, name), "stream_state": state},
+        }
+        for (namespace, name), state in states.items()
+    ]
+
+
+def _descriptor(namespace: str | None, name: str) -> dict[str, str]:
+    return {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+
+
+def states_of(messages: object) -> dict[tuple[str | None, str], Mapping[str, Any]]:
+    """The stream states in the content of `--state`."""
+    states: dict[tuple[str | None, str], Mapping[str, Any]] = {}
+    for message in messages if isinstance(messages, list) else []:
+        if message.get("type") == "STREAM":
+            descriptor = message["stream"]["stream_descriptor"]
+            states[(descriptor.get("namespace"), descriptor["name"])] = message["stream"]["stream_state"]
+    return states

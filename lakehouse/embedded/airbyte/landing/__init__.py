@@ -1,0 +1,1 @@
+"""The destination: landing files exactly as destination-s3 writes them."""

@@ -1,0 +1,195 @@
+"""Parquet files of one stream: destination-s3's columns in its order, rolled at its file size."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.embedded.airbyte.landing.paths import StreamPath
+from lakehouse.embedded.airbyte.landing.target import LandingTarget
+from lakehouse.embedded.airbyte.records import LandingBatch
+from lakehouse.embedded.airbyte.types import Column
+
+FILE_BYTES = 200 * 2**20
+ROW_GROUP_ROWS = 1_000_000
+ROW_GROUP_BYTES = 128 * 2**20  # of Arrow memory: wide rows close a row group early, to bound memory
+PAGE_BYTES = 2**20
+GENERATION_KEY = b"ab-generation-id"
+
+_CHANGE = pa.struct([("field", pa.string()), ("change", pa.string()), ("reason", pa.string())])
+_META = pa.struct(
+    [pa.field("sync_id", pa.int64()), pa.field("changes", pa.list_(pa.field("element", _CHANGE)))]
+)
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A finished file, not yet visible: its key, rows and bytes."""
+
+    key: str
+    rows: int
+    bytes: int
+
+
+def landing_schema(columns: tuple[Column, ...]) -> pa.Schema:
+    """The Parquet schema of a stream: Airbyte's four columns, then the fields, all nullable."""
+    own = [
+        pa.field("_airbyte_raw_id", pa.string(), nullable=False),
+        pa.field("_airbyte_extracted_at", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("_airbyte_meta", _META, nullable=False),
+        pa.field("_airbyte_generation_id", pa.int64(), nullable=False),
+    ]
+    return pa.schema(own + [pa.field(column.name, column.type.arrow) for column in columns])
+
+
+class StreamWriter:
+    """Writes one stream's batches into files of at most about FILE_BYTES."""
+
+    def __init__(
+        self,
+        target: LandingTarget,
+        path: StreamPath,
+        columns: tuple[Column, ...],
+        *,
+        job_id: int,
+        generation_id: int,
+        codec: str = "SNAPPY",
+    ) -> None:
+        self._target = target
+        self._path = path
+        self._job_id = job_id
+        self._generation_id = generation_id
+        self._codec = "NONE" if codec == "UNCOMPRESSED" else codec
+        self._schema = landing_schema(columns)
+        self._part = 0
+        self._open: tuple[str, Any, pq.ParquetWriter] | None = None
+        self._rows_in_file = 0
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._pending_bytes = 0
+        self._finished: list[LandedFile] = []
+
+    def write(self, batch: LandingBatch) -> None:
+        """Adds rows; they are on disk after the next `finish`."""
+        landed = self._landed(batch)
+        self._pending.append(landed)
+        self._pending_rows += landed.num_rows
+        self._pending_bytes += landed.nbytes
+        if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
+            self._write_row_group()
+
+    def finish(self) -> list[LandedFile]:
+        """Closes what is open and returns the files finished since the last call."""
+        self._write_row_group()
+        self._close_file()
+        finished, self._finished = self._finished, []
+        return finished
+
+    def _landed(self, batch: LandingBatch) -> pa.RecordBatch:
+        count = batch.rows.num_rows
+        own = [
+            raw_ids(count),
+            batch.extracted_at.cast(pa.timestamp("ms", "UTC")),
+            self._meta(count, batch),
+            pa.repeat(pa.scalar(self._generation_id, pa.int64()), count),
+        ]
+        fields = [self._schema.field(len(own) + index) for index in range(batch.rows.num_columns)]
+        typed = [
+            column if column.type == expected.type else column.cast(expected.type)
+            for column, expected in zip(batch.rows.columns, fields, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(own + typed, schema=self._schema)
+
+    def _meta(self, count: int, batch: LandingBatch) -> pa.StructArray:
+        sync_ids = pa.repeat(pa.scalar(self._job_id, pa.int64()), count)
+        if batch.changes:
+            changes = [
+                [
+                    {"field": c.field, "change": c.change, "reason": c.reason}
+                    for c in batch.changes.get(row, ())
+                ]
+                for row in range(count)
+            ]
+            listed = pa.array(changes, _META.field("changes").type)
+        else:
+            empty = pa.array([], _CHANGE)
+            listed = pa.ListArray.from_arrays(
+                pa.repeat(pa.scalar(0, pa.int32()), count + 1), empty, type=_META.field("changes").type
+            )
+        return pa.StructArray.from_arrays([sync_ids, listed], fields=list(_META))
+
+    def _write_row_group(self) -> None:
+        if not self._pending:
+            return
+        _, _, writer = self._file()
+        table = pa.Table.from_batches(self._pending, self._schema)
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        self._rows_in_file += table.num_rows
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
+        if self._open is not None and self._open[1].tell() >= FILE_BYTES:
+            self._close_file()
+
+    def _file(self) -> tuple[str, Any, pq.ParquetWriter]:
+        if self._open is None:
+            key = self._path.key(self._part)
+            sink = self._target.open(self._job_id, key)
+            writer = pq.ParquetWriter(
+                sink,
+                self._schema,
+                compression=self._codec,
+                data_page_size=PAGE_BYTES,
+                use_dictionary=[name for name in self._schema.names if name != "_airbyte_raw_id"],
+                write_statistics=True,
+                store_schema=False,
+            )
+            writer.add_key_value_metadata({GENERATION_KEY: str(self._generation_id).encode()})
+            self._open = (key, sink, writer)
+        return self._open
+
+    def _close_file(self) -> None:
+        if self._open is None:
+            return
+        key, sink, writer = self._open
+        writer.close()
+        size = sink.tell()
+        sink.close()
+        self._finished.append(LandedFile(key, self._rows_in_file, size))
+        self._open, self._rows_in_file, self._part = None, 0, self._part + 1
+
+
+def raw_ids(count: int) -> pa.Array:
+    """`count` random version-4 UUIDs as text, built column-wise: a UUID object a row would cost more than the rest."""
+    chunks = [_uuid_texts(min(_UUID_CHUNK, count - start)) for start in range(0, count, _UUID_CHUNK)]
+    data = pa.py_buffer(b"".join(chunks))
+    return pa.StringArray.from_buffers(count, _uuid_offsets(count), data)
+
+
+_UUID_CHUNK = 8192  # stays in the processor's cache: larger pieces take twice as long
+
+
+def _uuid_texts(count: int) -> bytearray:
+    digits = os.urandom(16 * count).hex().encode()
+    text = bytearray(b"-" * (36 * count))
+    places = [place for place in range(36) if place not in (8, 13, 18, 23)]
+    for position, place in enumerate(places):
+        text[place::36] = digits[position::32]
+    text[14::36] = b"4" * count
+    text[19::36] = b"a" * count
+    return text
+
+
+@lru_cache(maxsize=4)
+def _uuid_offsets(count: int) -> pa.Buffer:
+    return pa.array(range(0, 36 * count + 1, 36), pa.int32()).buffers()[1]
+
+
+def generation_of(file: Any) -> int | None:
+    """The generation id a landing file carries, or None when it carries none."""
+    metadata = pq.read_metadata(file).metadata or {}
+    value = metadata.get(GENERATION_KEY)
+    return None if value is None else int(value)

@@ -1,0 +1,80 @@
+"""What a stopped server or a dead worker leaves behind, put right before anything else runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+
+import msgspec
+import psutil
+
+from lakehouse.embedded.airbyte.landing.cleanup import forget_older_generations
+from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
+from lakehouse.embedded.airbyte.landing.target import LandingTarget, landing_target
+from lakehouse.embedded.airbyte.store import Row, Store
+from lakehouse.embedded.airbyte.worker import failure
+
+logger = logging.getLogger(__name__)
+
+
+def recover(store: Store) -> None:
+    """Fails the jobs a killed server left running, removes their files, and finishes interrupted clean-ups."""
+    for job in store.rows("SELECT * FROM jobs WHERE status = 'running'"):
+        kill_group(job)
+        problem = "the server restarted while this job ran; start it again"
+        store.end_job(job["id"], "failed", failure(problem, "airbyte_platform", "transient_error"))
+        logger.warning("job %s failed: server restarted", job["id"], extra={"job_id": job["id"]})
+    for job in store.rows("SELECT DISTINCT job_id AS id FROM landing_files WHERE committed = 0"):
+        discard_files(store, job["id"])
+    for job in store.rows(
+        "SELECT id FROM jobs WHERE status IN ('failed', 'cancelled') AND files_discarded = 0"
+    ):
+        discard_files(store, job["id"])
+    for cleanup in store.rows("SELECT * FROM cleanups"):
+        target = _target(store, cleanup["destination_id"])
+        if target is not None:
+            forget_older_generations(store, target, cleanup)
+
+
+def discard_files(store: Store, job_id: int) -> None:
+    """Removes what a job that did not succeed left uncommitted: files aside, and files shown but not recorded."""
+    keys: dict[str, list[str]] = {}
+    for file in store.uncommitted_files(job_id):
+        keys.setdefault(file["destination_id"], []).append(file["key"])
+    owner = store.row(
+        "SELECT c.destination_id FROM jobs j JOIN connections c ON c.id = j.connection_id WHERE j.id = ?",
+        job_id,
+    )
+    if owner is not None:
+        keys.setdefault(owner["destination_id"], [])
+    for destination_id, names in keys.items():
+        target = _target(store, destination_id)
+        if target is not None:
+            target.discard(job_id, names)
+    with store.transaction():
+        store.execute("DELETE FROM landing_files WHERE job_id = ? AND committed = 0", job_id)
+        store.execute("UPDATE jobs SET files_discarded = 1 WHERE id = ?", job_id)
+
+
+def kill_group(job: Row) -> None:
+    """Kills a worker that outlived its server, with all it started; never a process that merely has its number."""
+    if job["pid"] is None:
+        return
+    try:
+        process = psutil.Process(job["pid"])
+        if abs(process.create_time() - job["pid_started"]) > 1:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job["pid"], signal.SIGKILL)
+        process.wait(timeout=10)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _target(store: Store, destination_id: str) -> LandingTarget | None:
+    destination = store.row("SELECT configuration FROM actors WHERE id = ?", destination_id)
+    if destination is None:
+        return None
+    return landing_target(msgspec.convert(destination["configuration"], S3Configuration))

@@ -1,0 +1,133 @@
+"""Jobs in processes of their own: a bounded number at once, each killable with everything it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.recovery import discard_files
+from lakehouse.embedded.airbyte.store import Row, Store
+from lakehouse.embedded.airbyte.worker import failure
+
+logger = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Starts pending jobs in order, at most `workers` at once, each for at most `timeout_seconds`."""
+
+    def __init__(
+        self,
+        store: Store,
+        home: Path,
+        *,
+        workers: int,
+        timeout_seconds: float,
+        connectors: Mapping[str, Sequence[str]],
+        direct: bool,
+    ) -> None:
+        self._store = store
+        self._home = home
+        self._workers = workers
+        self._timeout = timeout_seconds
+        self._arguments = ["--connectors", json.dumps(connectors)] + ([] if direct else ["--protocol-only"])
+        self._running: dict[int, asyncio.subprocess.Process] = {}
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        (home / "logs").mkdir(exist_ok=True)
+
+    async def dispatch(self) -> None:
+        """Starts as many pending jobs as there is room for."""
+        while not self._stopping and len(self._watchers) < self._workers:
+            job = self._store.row("SELECT * FROM jobs WHERE status = 'pending' ORDER BY id LIMIT 1")
+            if job is None:
+                return
+            now = epoch_ms()
+            self._store.execute(
+                "UPDATE jobs SET status = 'running', started_at = ?, updated_at = ?"
+                " WHERE id = ? AND status = 'pending'",
+                now, now, job["id"],
+            )  # fmt: skip
+            watcher = asyncio.create_task(self._watch(job))
+            self._watchers.add(watcher)
+            watcher.add_done_callback(self._watchers.discard)
+
+    async def cancel(self, job_id: int) -> None:
+        """Ends a job that has not ended yet and kills its processes; one that has ended stays as it is."""
+        if self._store.end_job(job_id, "cancelled"):
+            logger.info("job %s cancelled", job_id, extra={"job_id": job_id})
+            self._kill(job_id)
+
+    async def stop(self) -> None:
+        """Kills every worker; their jobs fail with the reason."""
+        self._stopping = True
+        for job_id in list(self._running):
+            problem = "the server was stopped while this job ran; start it again"
+            self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "transient_error"))
+            self._kill(job_id)
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=10)
+
+    def log_path(self, job_id: int) -> Path:
+        """Where a job's log is."""
+        return self._home / "logs" / f"job-{job_id}.log"
+
+    async def _watch(self, job: Row) -> None:
+        job_id = job["id"]
+        logger.info("job %s started", job_id, extra={"job_id": job_id, "connection_id": job["connection_id"]})
+        process = await self._start(job_id)
+        self._running[job_id] = process
+        try:
+            await asyncio.wait_for(process.wait(), self._timeout)
+        except TimeoutError:
+            minutes = self._timeout / 60
+            problem = (
+                f"the job ran longer than {minutes:g} minutes and was stopped; raise the server's job timeout"
+            )
+            self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "system_error"))
+        self._kill(job_id)  # whatever the worker started and left
+        code = await process.wait()
+        del self._running[job_id]
+        problem = f"the worker ended without a result (exit code {code}); see {self.log_path(job_id)}"
+        self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "system_error"))
+        ended = self._store.job(job_id)
+        assert ended is not None
+        reason = f": {ended['failure']['externalMessage']}" if ended["failure"] else ""
+        logger.info("job %s %s%s", job_id, ended["status"], reason, extra={"job_id": job_id})
+        if ended["status"] != "succeeded":
+            discard_files(self._store, job_id)
+        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.dispatch()))
+
+    async def _start(self, job_id: int) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "lakehouse.embedded.airbyte.worker", str(self._home), str(job_id)]
+        with self.log_path(job_id).open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                *self._arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        with contextlib.suppress(psutil.NoSuchProcess):
+            started = psutil.Process(process.pid).create_time()
+            self._store.update("jobs", job_id, {"pid": process.pid, "pid_started": started})
+        if self._store.row("SELECT 1 FROM jobs WHERE id = ? AND status = 'running'", job_id) is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return process
+
+    def _kill(self, job_id: int) -> None:
+        process = self._running.get(job_id)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,113 @@
+"""The Airbyte-compatible server: `serve` runs it in the foreground until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from lakehouse.embedded.airbyte.api.application import application
+from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.connectors.registry import Registry
+from lakehouse.embedded.airbyte.credentials import Credentials, load_credentials
+from lakehouse.embedded.airbyte.logs import log_to_stderr
+from lakehouse.embedded.airbyte.recovery import recover
+from lakehouse.embedded.airbyte.scheduler import Scheduler
+from lakehouse.embedded.airbyte.service import Service
+from lakehouse.embedded.airbyte.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AirbyteServerConfig:
+    """Everything the server needs. `home` holds its database, credentials and job logs, and belongs to it alone.
+
+    `connectors` adds source types as commands that speak the Airbyte protocol; `direct` lets the built-in sources
+    hand over Arrow batches instead of printing records.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    user: str = "airbyte"
+    password: str = field(default="", repr=False)
+    workspace_id: str | None = None
+    workers: int = 2
+    job_timeout_seconds: float = 3600
+    connectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    direct: bool = True
+
+
+def serve(config: AirbyteServerConfig) -> None:
+    """Runs the server until it is told to stop.
+
+    Raises ValueError for an empty password or another workspace id, BlockingIOError when another server has the
+    home, OSError when the port is taken.
+    """
+    if not config.password:
+        raise ValueError("the server needs a password")
+    log_to_stderr()
+    with _owned(config.home):
+        credentials = load_credentials(config.home, config.user, config.password, config.workspace_id)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                _application(config, credentials),
+                host=config.host,
+                port=config.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        logger.info(
+            "listening on http://%s:%s, workspace %s", config.host, config.port, credentials.workspace_id
+        )
+        server.run()
+
+
+def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIApp:
+    store = Store(config.home)
+    store.create_schema()
+    if store.row("SELECT 1 FROM workspaces") is None:
+        workspace = {"id": credentials.workspace_id, "name": "Default Workspace", "created_at": epoch_ms()}
+        store.insert("workspaces", workspace)
+    scheduler = Scheduler(
+        store,
+        config.home,
+        workers=config.workers,
+        timeout_seconds=config.job_timeout_seconds,
+        connectors=config.connectors,
+        direct=config.direct,
+    )
+    service = Service(store, scheduler, Registry(config.connectors), credentials.workspace_id)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        recover(store)
+        await scheduler.dispatch()
+        yield
+        await scheduler.stop()
+        store.close()
+
+    return application(service, credentials, lifespan)
+
+
+@contextmanager
+def _owned(home: Path) -> Iterator[None]:
+    """Holds the home against a second server; the lock ends with the process, however it ends."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,212 @@
+"""All that must survive a kill: one SQLite file in the server's home, in WAL mode, every commit synced to disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lakehouse.embedded.airbyte.clock import epoch_ms
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS actors (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('source', 'destination')),
+    workspace_id TEXT NOT NULL REFERENCES workspaces(id), name TEXT NOT NULL, type TEXT NOT NULL,
+    configuration TEXT NOT NULL, created_at INTEGER NOT NULL, UNIQUE (workspace_id, kind, name));
+CREATE TABLE IF NOT EXISTS connections (
+    id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL REFERENCES workspaces(id), name TEXT NOT NULL,
+    source_id TEXT NOT NULL REFERENCES actors(id), destination_id TEXT NOT NULL REFERENCES actors(id),
+    status TEXT NOT NULL, namespace_definition TEXT NOT NULL, namespace_format TEXT NOT NULL, prefix TEXT NOT NULL,
+    schema_updates TEXT NOT NULL, catalog TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    UNIQUE (workspace_id, name));
+CREATE TABLE IF NOT EXISTS streams (
+    connection_id TEXT NOT NULL REFERENCES connections(id) ON DELETE CASCADE, namespace TEXT NOT NULL,
+    name TEXT NOT NULL, generation_id INTEGER NOT NULL DEFAULT 0, state TEXT,
+    PRIMARY KEY (connection_id, namespace, name));
+CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, connection_id TEXT NOT NULL, workspace_id TEXT NOT NULL,
+    type TEXT NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
+    updated_at INTEGER NOT NULL, ended_at INTEGER, pid INTEGER, pid_started REAL, failure TEXT,
+    files_discarded INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX IF NOT EXISTS one_active_job ON jobs(connection_id) WHERE status IN ('pending', 'running');
+CREATE INDEX IF NOT EXISTS jobs_of_connection ON jobs(connection_id, created_at);
+CREATE TABLE IF NOT EXISTS job_streams (
+    job_id INTEGER NOT NULL REFERENCES jobs(id), namespace TEXT NOT NULL, name TEXT NOT NULL,
+    records_emitted INTEGER NOT NULL DEFAULT 0, bytes_emitted INTEGER NOT NULL DEFAULT 0,
+    records_committed INTEGER NOT NULL DEFAULT 0, bytes_committed INTEGER NOT NULL DEFAULT 0,
+    states INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job_id, namespace, name));
+CREATE TABLE IF NOT EXISTS landing_files (
+    destination_id TEXT NOT NULL, key TEXT NOT NULL, job_id INTEGER NOT NULL, namespace TEXT NOT NULL,
+    stream TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, committed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (destination_id, key));
+CREATE INDEX IF NOT EXISTS files_of_job ON landing_files(job_id);
+CREATE TABLE IF NOT EXISTS cleanups (
+    id INTEGER PRIMARY KEY, destination_id TEXT NOT NULL, prefix TEXT NOT NULL, pattern TEXT NOT NULL,
+    minimum_generation_id INTEGER NOT NULL);
+"""
+ACTIVE = ("pending", "running")
+_JSON_COLUMNS = ("configuration", "catalog", "state", "failure")
+
+Row = dict[str, Any]
+
+
+class JobNotRunning(Exception):
+    """The job was cancelled, timed out or given up by a restarted server: its worker may commit nothing more."""
+
+
+class Store:
+    """The server's database. One object per thread and process; SQLite arbitrates between them."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "airbyte.db"
+        created = not self.path.exists()
+        self._connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        if created:
+            os.chmod(self.path, 0o600)  # it holds passwords of sources
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute("PRAGMA foreign_keys=ON")
+
+    def create_schema(self) -> None:
+        """Creates the tables that are missing."""
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements inside happen or none; takes the write lock at once."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, *parameters: Any) -> list[Row]:
+        """All rows of a query, JSON columns decoded."""
+        return [_decoded(row) for row in self._connection.execute(sql, parameters)]
+
+    def row(self, sql: str, *parameters: Any) -> Row | None:
+        """The first row of a query, or None."""
+        found = self._connection.execute(sql, parameters).fetchone()
+        return None if found is None else _decoded(found)
+
+    def execute(self, sql: str, *parameters: Any) -> int:
+        """Runs a statement and returns how many rows it changed."""
+        return self._connection.execute(sql, parameters).rowcount
+
+    def insert(self, table: str, values: Mapping[str, Any]) -> int:
+        """Inserts one row (JSON columns encoded) and returns its rowid."""
+        encoded = {name: _encoded(name, value) for name, value in values.items()}
+        marks = ", ".join("?" * len(encoded))
+        sql = f"INSERT INTO {table} ({', '.join(encoded)}) VALUES ({marks})"
+        return self._connection.execute(sql, tuple(encoded.values())).lastrowid or 0
+
+    def update(self, table: str, key: str | int, values: Mapping[str, Any]) -> None:
+        """Updates the row whose `id` is `key`."""
+        encoded = {name: _encoded(name, value) for name, value in values.items()}
+        sets = ", ".join(f"{name} = ?" for name in encoded)
+        self._connection.execute(f"UPDATE {table} SET {sets} WHERE id = ?", (*encoded.values(), key))
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def job(self, job_id: int) -> Row | None:
+        """A job by id."""
+        return self.row("SELECT * FROM jobs WHERE id = ?", job_id)
+
+    def end_job(self, job_id: int, status: str, failure: Mapping[str, Any] | None = None) -> bool:
+        """Moves an active job to a final status; false when it was final already."""
+        now = epoch_ms()
+        changed = self.execute(
+            "UPDATE jobs SET status = ?, failure = ?, ended_at = ?, updated_at = ?"
+            " WHERE id = ? AND status IN ('pending', 'running')",
+            status, None if failure is None else json.dumps(failure), now, now, job_id,
+        )  # fmt: skip
+        return changed > 0
+
+    def require_running(self, job_id: int) -> None:
+        """Raises JobNotRunning unless the job may still commit; call it inside the transaction that commits."""
+        if (
+            self.execute(
+                "UPDATE jobs SET updated_at = ? WHERE id = ? AND status = 'running'", epoch_ms(), job_id
+            )
+            == 0
+        ):
+            raise JobNotRunning(f"job {job_id} is not running any more")
+
+    # -- streams and landing files --------------------------------------------------------------------------------
+
+    def stream(self, connection_id: str, namespace: str, name: str) -> Row:
+        """Generation and state of a stream of a connection."""
+        sql = (
+            "SELECT generation_id, state FROM streams WHERE connection_id = ? AND namespace = ? AND name = ?"
+        )
+        return self.row(sql, connection_id, namespace, name) or {"generation_id": 0, "state": None}
+
+    def next_generation(self, connection_id: str, namespace: str, name: str, *, new: bool) -> Row:
+        """The stream's generation and state for a sync that starts now; a full read begins a new generation."""
+        with self.transaction():
+            self.execute(
+                "INSERT OR IGNORE INTO streams (connection_id, namespace, name) VALUES (?, ?, ?)",
+                connection_id, namespace, name,
+            )  # fmt: skip
+            if new:
+                self.execute(
+                    "UPDATE streams SET generation_id = generation_id + 1"
+                    " WHERE connection_id = ? AND namespace = ? AND name = ?",
+                    connection_id, namespace, name,
+                )  # fmt: skip
+        return self.stream(connection_id, namespace, name)
+
+    def set_state(self, connection_id: str, namespace: str, name: str, state: Mapping[str, Any]) -> None:
+        """Stores the state a stream has reached; call it inside the transaction that commits its files."""
+        self.execute(
+            "UPDATE streams SET state = ? WHERE connection_id = ? AND namespace = ? AND name = ?",
+            json.dumps(state), connection_id, namespace, name,
+        )  # fmt: skip
+
+    def intend_files(
+        self, job_id: int, destination_id: str, namespace: str, stream: str, keys: Iterable[str]
+    ) -> None:
+        """Records the keys a job is about to make visible, so that a restart can remove them if it never commits."""
+        with self.transaction():
+            self.require_running(job_id)
+            for key in keys:
+                self.insert("landing_files", {
+                    "destination_id": destination_id, "key": key, "job_id": job_id, "namespace": namespace,
+                    "stream": stream, "rows": 0, "bytes": 0,
+                })  # fmt: skip
+
+    def uncommitted_files(self, job_id: int) -> list[Row]:
+        """Files a job intended and never committed."""
+        return self.rows(
+            "SELECT destination_id, key FROM landing_files WHERE job_id = ? AND committed = 0", job_id
+        )
+
+
+def new_id() -> str:
+    """A fresh id, as Airbyte makes them."""
+    return str(uuid.uuid4())
+
+
+def _encoded(name: str, value: Any) -> Any:
+    return json.dumps(value) if name in _JSON_COLUMNS and value is not None else value
+
+
+def _decoded(row: sqlite3.Row) -> Row:
+    values = dict(row)
+    for name in _JSON_COLUMNS:
+        if values.get(name) is not None:
+            values[name] = json.loads(values[name])
+    return values

@@ -1,0 +1,149 @@
+"""One stream of one job: rows go into landing files, and files become visible together with their state.
+
+Order of a commit: the files are finished aside; their keys are noted as intended; they are renamed into place;
+one transaction then records files, state and figures. A kill in between leaves files that the next start removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
+from lakehouse.embedded.airbyte.landing.cleanup import forget_older_generations, schedule_cleanup
+from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
+from lakehouse.embedded.airbyte.landing.paths import StreamPath, stream_path
+from lakehouse.embedded.airbyte.landing.target import LandingTarget
+from lakehouse.embedded.airbyte.landing.writer import FILE_BYTES, StreamWriter
+from lakehouse.embedded.airbyte.records import LandingBatch
+from lakehouse.embedded.airbyte.store import Store
+
+_REPORT_EVERY_MS = 1000
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What all streams of a job share."""
+
+    job_id: int
+    connection: Mapping[str, Any]
+    destination_id: str
+    destination: S3Configuration
+    started_ms: int
+
+
+def landing_names(connection: Mapping[str, Any], stream: ConfiguredStream) -> tuple[str, str]:
+    """The namespace and stream name under which a connection lands a stream."""
+    definition = connection["namespace_definition"]
+    source = stream.namespace or ""
+    if definition == "custom_format":
+        namespace = connection["namespace_format"].replace("${SOURCE_NAMESPACE}", source)
+    else:
+        namespace = source if definition == "source" else ""
+    return namespace, connection["prefix"] + stream.name
+
+
+class StreamSync:
+    """Writes and commits one stream."""
+
+    def __init__(
+        self,
+        store: Store,
+        target: LandingTarget,
+        sync: Sync,
+        stream: ConfiguredStream,
+        log: Callable[[str, str], None],
+    ) -> None:
+        self.stream = stream
+        self._store = store
+        self._target = target
+        self._sync = sync
+        self._log = log
+        namespace, name = landing_names(sync.connection, stream)
+        self._path: StreamPath = stream_path(sync.destination, namespace, name, sync.job_id, sync.started_ms)
+        self._writer = StreamWriter(
+            target,
+            self._path,
+            stream.columns,
+            job_id=sync.job_id,
+            generation_id=stream.generation_id,
+            codec=sync.destination.format.compression_codec,
+        )
+        self._key = (sync.job_id, stream.namespace or "", stream.name)
+        self._state: Mapping[str, Any] | None = None
+        self._emitted = self._uncommitted = 0
+        self._bytes = self._uncommitted_bytes = 0
+        self._states = 0
+        self._reported = 0
+        self.committed = 0
+        store.insert("job_streams", {"job_id": self._key[0], "namespace": self._key[1], "name": self._key[2]})
+
+    def write(self, batch: LandingBatch) -> None:
+        """Adds rows to the landing files."""
+        self._writer.write(batch)
+        self._emitted += batch.rows.num_rows
+        self._uncommitted += batch.rows.num_rows
+        self._bytes += batch.source_bytes
+        self._uncommitted_bytes += batch.source_bytes
+        if epoch_ms() - self._reported >= _REPORT_EVERY_MS:
+            self._reported = epoch_ms()
+            with self._store.transaction():
+                self._report()
+
+    def reach(self, state: Mapping[str, Any]) -> None:
+        """Notes the state that covers every row so far; commits when much is waiting and appending allows it."""
+        self._state = state
+        self._states += 1
+        if self._uncommitted_bytes >= FILE_BYTES and self.stream.destination_sync_mode == "append":
+            self.commit()
+
+    def commit(self, *, complete: bool = False) -> None:
+        """Makes the rows so far visible together with the state they reach.
+
+        With `complete`, files of generations older than the minimum are removed afterwards (overwrite).
+        Raises JobNotRunning when the job was ended meanwhile.
+        """
+        files = self._writer.finish()
+        keys = [file.key for file in files]
+        self._store.intend_files(*self._file_owner(), keys)
+        self._target.publish(self._sync.job_id, keys)
+        cleanup = None
+        with self._store.transaction():
+            self._store.require_running(self._sync.job_id)
+            for file in files:
+                self._store.execute(
+                    "UPDATE landing_files SET committed = 1, rows = ?, bytes = ? WHERE destination_id = ? AND key = ?",
+                    file.rows, file.bytes, self._sync.destination_id, file.key,
+                )  # fmt: skip
+            if self._state is not None:
+                self._store.set_state(self._sync.connection["id"], self._key[1], self._key[2], self._state)
+            self.committed += self._uncommitted
+            self._store.execute(
+                "UPDATE job_streams SET records_committed = ?, bytes_committed = bytes_committed + ?"
+                " WHERE job_id = ? AND namespace = ? AND name = ?",
+                self.committed, sum(file.bytes for file in files), *self._key,
+            )  # fmt: skip
+            self._report()
+            if complete and self.stream.minimum_generation_id > 0:
+                cleanup = schedule_cleanup(
+                    self._store, self._sync.destination_id, self._path, self.stream.minimum_generation_id
+                )
+        self._uncommitted = self._uncommitted_bytes = 0
+        if cleanup is not None:
+            forget_older_generations(self._store, self._target, cleanup)
+        self._log(
+            "INFO", f"stream {self.stream.name}: {self.committed} records committed, {len(files)} files"
+        )
+
+    def _file_owner(self) -> tuple[int, str, str, str]:
+        return self._sync.job_id, self._sync.destination_id, self._key[1], self._key[2]
+
+    def _report(self) -> None:
+        self._store.execute(
+            "UPDATE job_streams SET records_emitted = ?, bytes_emitted = ?, states = ?"
+            " WHERE job_id = ? AND namespace = ? AND name = ?",
+            self._emitted, self._bytes, self._states, *self._key,
+        )  # fmt: skip
+        self._store.execute("UPDATE jobs SET updated_at = ? WHERE id = ?", epoch_ms(), self._sync.job_id)

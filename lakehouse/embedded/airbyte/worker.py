@@ -1,0 +1,144 @@
+"""One job in a process of its own: `python -m lakehouse.embedded.airbyte.worker HOME JOB_ID`.
+
+The server holds the other end of standard input; when that closes, the server is gone and so is this process
+with all it started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lakehouse.embedded.airbyte.catalog import configured_streams
+from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
+from lakehouse.embedded.airbyte.connectors.registry import Registry, SourceConnector
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
+from lakehouse.embedded.airbyte.extraction import extract_directly, extract_over_protocol
+from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
+from lakehouse.embedded.airbyte.landing.target import landing_target
+from lakehouse.embedded.airbyte.protocol import ConnectorError
+from lakehouse.embedded.airbyte.store import JobNotRunning, Row, Store
+from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a job to its end and records the outcome; the exit code is 0 whenever the outcome is recorded."""
+    parser = argparse.ArgumentParser(description="Runs one sync job.")
+    parser.add_argument("home", type=Path)
+    parser.add_argument("job_id", type=int)
+    parser.add_argument(
+        "--connectors", type=json.loads, default={}, help="further source commands by type, JSON"
+    )
+    parser.add_argument("--protocol-only", action="store_true", help="no direct Arrow reads")
+    options = parser.parse_args(arguments)
+    threading.Thread(target=_die_with_server, daemon=True).start()
+    store = Store(options.home)
+    try:
+        _run(store, options.job_id, Registry(options.connectors), direct=not options.protocol_only)
+    except JobNotRunning as ended:
+        log("WARN", str(ended))
+    except ConnectorError as error:
+        log("ERROR", f"{error}\n{error.detail}".strip())
+        store.end_job(options.job_id, "failed", failure(str(error), error.origin, error.kind, error.detail))
+    except OSError as error:
+        problem = f"cannot write landing files: {error.strerror or error}"
+        problem += f" ({error.filename})" if error.filename else ""
+        log("ERROR", traceback.format_exc())
+        store.end_job(options.job_id, "failed", failure(problem, "destination", "system_error"))
+    except Exception as error:  # the outcome of a job must be recorded whatever it is; nothing is hidden
+        log("ERROR", traceback.format_exc())
+        problem = f"{type(error).__name__}: {error}"
+        store.end_job(
+            options.job_id,
+            "failed",
+            failure(problem, "airbyte_platform", "system_error", traceback.format_exc()),
+        )
+    return 0
+
+
+def failure(message: str, origin: str, kind: str, detail: str = "") -> dict[str, Any]:
+    """A FailureReason of the configuration API; `message` is one line for people."""
+    return {
+        "failureOrigin": origin,
+        "failureType": kind,
+        "externalMessage": message,
+        "internalMessage": detail or message,
+        "timestamp": epoch_ms(),
+    }
+
+
+def log(level: str, text: str) -> None:
+    """A line of the job's log."""
+    print(f"{iso_moment(epoch_ms())} {level} {text}", file=sys.stderr, flush=True)
+
+
+def _die_with_server() -> None:
+    while os.read(0, 1024):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _run(store: Store, job_id: int, registry: Registry, *, direct: bool) -> None:
+    job = store.job(job_id)
+    if job is None or job["status"] != "running":
+        raise JobNotRunning(f"job {job_id} is not running")
+    connection = _must(
+        store.row("SELECT * FROM connections WHERE id = ?", job["connection_id"]), "connection"
+    )
+    source = _must(store.row("SELECT * FROM actors WHERE id = ?", connection["source_id"]), "source")
+    destination = _must(
+        store.row("SELECT * FROM actors WHERE id = ?", connection["destination_id"]), "destination"
+    )
+    connector = registry.source(source["type"])
+    if connector is None:
+        raise ConnectorError(f"source type {source['type']} is not installed", kind="config_error")
+    configuration = msgspec.convert(destination["configuration"], S3Configuration)
+    sync = Sync(job_id, connection, destination["id"], configuration, job["started_at"])
+    _sync_streams(store, sync, connector, source["configuration"], direct=direct)
+    store.end_job(job_id, "succeeded")
+
+
+def _sync_streams(
+    store: Store, sync: Sync, connector: SourceConnector, configuration: Mapping[str, Any], *, direct: bool
+) -> None:
+    target = landing_target(sync.destination)
+    states: dict[StreamSync, Mapping[str, Any] | None] = {}
+    for selected in configured_streams(sync.connection["catalog"]):
+        stream, state = _begin(store, sync, selected)
+        states[StreamSync(store, target, sync, stream, log)] = state if stream.incremental else None
+    reader = connector.read_direct if direct else None
+    if reader is None:
+        extract_over_protocol(connector.command, configuration, states, log)
+    else:
+        extract_directly(reader, configuration, states)
+
+
+def _begin(
+    store: Store, sync: Sync, stream: ConfiguredStream
+) -> tuple[ConfiguredStream, Mapping[str, Any] | None]:
+    place = (sync.connection["id"], stream.namespace or "", stream.name)
+    kept = store.next_generation(*place, new=not stream.incremental)
+    generation: int = kept["generation_id"]
+    minimum = generation if stream.destination_sync_mode == "overwrite" else 0
+    return replace(stream, generation_id=generation, minimum_generation_id=minimum), kept["state"]
+
+
+def _must(row: Row | None, what: str) -> Row:
+    if row is None:
+        raise ConnectorError(f"the {what} of this job has been deleted", origin="airbyte_platform")
+    return row
+
+
+if __name__ == "__main__":
+    sys.exit(main())
