@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 
+from lakehouse.clients.flight import FlightSql, password_of
 from lakehouse.clients.http import JsonApi, Service, one_line
-from lakehouse.errors import LakehouseError, ServiceDownError, ServiceRefusedError, TransientError
+from lakehouse.errors import ServiceRefusedError, TransientError
 from lakehouse.settings import DremioSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.flight as fl
 
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CANCELED", "CANCELLED"})
 RESULTS_PAGE = 500  # the most rows that /job/{id}/results gives at once
 _ALREADY_EXISTS = re.compile(r"already exists", re.IGNORECASE)
-_GRPC_NOISE = re.compile(r"\.?\s*gRPC client debug context:.*$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class DremioClient:
             timeout=120.0,
             error_text=lambda body: body.get("errorMessage"),
         )
-        self._flight: tuple[fl.FlightClient, fl.FlightCallOptions] | None = None
+        self._flight = FlightSql(settings)
 
     def __enter__(self) -> DremioClient:
         return self
@@ -102,9 +101,7 @@ class DremioClient:
 
     def close(self) -> None:
         self._api.close()
-        if self._flight:
-            self._flight[0].close()
-            self._flight = None
+        self._flight.close()
 
     # --- SQL over Arrow Flight
 
@@ -112,37 +109,18 @@ class DremioClient:
         """The whole result of a query.
 
         Raises:
-            ServiceDownError, ServiceRefusedError, TransientError: see `reader`.
+            ServiceDownError, ServiceRefusedError, TransientError: see `FlightSql.reader`.
         """
-        with self.reader(sql) as reader, _flight_errors(self.settings):
-            return reader.read_all()
+        return self._flight.query(sql)
 
-    @contextmanager
-    def reader(self, sql: str) -> Generator[pa.RecordBatchReader]:
-        """The result as a stream of Arrow batches.
+    def reader(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        """The result as a stream of Arrow batches; see `FlightSql.reader`."""
+        return self._flight.reader(sql)
 
-        Raises:
-            ServiceDownError: nothing answers on the Flight port.
-            ServiceRefusedError: wrong credentials, or a statement Dremio cannot run; carries its message.
-            TransientError: a time-out.
-        """
-        import pyarrow.flight as fl
-
-        with _flight_errors(self.settings):
-            client, options = self._flight_client()
-            info = client.get_flight_info(fl.FlightDescriptor.for_command(sql), options)
-            stream = client.do_get(info.endpoints[0].ticket, options)
-            reader = stream.to_reader()
-        yield reader
-
-    def _flight_client(self) -> tuple[fl.FlightClient, fl.FlightCallOptions]:
-        import pyarrow.flight as fl
-
-        if self._flight is None:
-            client = fl.FlightClient(self.settings.flight_url)
-            token = client.authenticate_basic_token(self.settings.user, _password(self.settings))
-            self._flight = client, fl.FlightCallOptions(headers=[token])
-        return self._flight
+    def count(self, *path: str) -> int:
+        """How many rows a dataset has."""
+        answer = self.query(f"SELECT COUNT(*) AS n FROM {quoted(*path)}")  # noqa: S608  the path is quoted
+        return int(answer["n"][0].as_py())
 
     # --- SQL over REST
 
@@ -297,16 +275,6 @@ def _error_text(body: Any) -> str | None:
     return body.get("errorMessage") if isinstance(body, dict) else None
 
 
-def _password(settings: DremioSettings) -> str:
-    if settings.password is None:
-        raise ServiceRefusedError(
-            "no password is set",
-            where=f"Dremio at {settings.url}",
-            remedy=f"set LAKEHOUSE_DREMIO__PASSWORD for user {settings.user!r}, or run `lakehouse up` first",
-        )
-    return settings.password.get_secret_value()
-
-
 class _TokenAuth(httpx.Auth):
     """`POST /apiv2/login`, then `Authorization: _dremio{token}`; an expired token is replaced once."""
 
@@ -322,7 +290,7 @@ class _TokenAuth(httpx.Auth):
                 answer = yield httpx.Request(
                     "POST",
                     f"{self._settings.url}/apiv2/login",
-                    json={"userName": self._settings.user, "password": _password(self._settings)},
+                    json={"userName": self._settings.user, "password": password_of(self._settings)},
                     extensions=request.extensions,
                 )
                 if answer.is_error:
@@ -332,30 +300,3 @@ class _TokenAuth(httpx.Auth):
             response = yield request
             if response.status_code != 401:
                 return
-
-
-@contextmanager
-def _flight_errors(settings: DremioSettings) -> Iterator[None]:
-    import pyarrow as pa
-    import pyarrow.flight as fl
-
-    where = f"Dremio at {settings.flight_url}"
-    try:
-        yield
-    except LakehouseError:
-        raise
-    except fl.FlightUnauthenticatedError as error:
-        remedy = f"check user {settings.user!r} and LAKEHOUSE_DREMIO__PASSWORD"
-        raise ServiceRefusedError("credentials refused", where=where, remedy=remedy) from error
-    except fl.FlightUnavailableError as error:
-        remedy = "start it with `lakehouse up`"
-        raise ServiceDownError("does not answer", where=where, remedy=remedy) from error
-    except fl.FlightTimedOutError as error:
-        raise TransientError(f"timed out: {_flight_text(error)}", where=where) from error
-    except pa.ArrowException as error:
-        raise ServiceRefusedError(_flight_text(error), where=where) from error
-
-
-def _flight_text(error: BaseException) -> str:
-    text = _GRPC_NOISE.sub("", str(error))
-    return one_line(text.removeprefix("Flight error: "))

@@ -8,17 +8,22 @@ import dagster as dg
 
 from lakehouse.clients.airbyte import StreamStats
 from lakehouse.defs.ingestion.sync import SyncResult
+from lakehouse.lake.layout import landing_prefix, list_landing
 from lakehouse.settings import Settings
 
 
 def stream_metadata(result: SyncResult, namespace: str, stream: str, settings: Settings) -> dict[str, Any]:
-    """Rows, bytes and files that the job landed (0 when there was nothing new), its id and its seconds."""
+    """Rows, files and their bytes that the job landed (0 when there was nothing new), its id and seconds."""
     stats = result.report.streams.get(stream, StreamStats(0, 0))
-    place = f"{settings.lake}/landing/{namespace}/{stream}"
+    started = result.report.started
+    since = int(started.timestamp() * 1000) if started else None
+    files = list_landing(settings, namespace, stream, since) if stats.rows else []
     return {
         "lakehouse/changed_rows": stats.rows,
-        "bytes": stats.bytes,
-        "dagster/uri": dg.MetadataValue.path(place),
+        "lakehouse/extracted_bytes": stats.bytes,
+        "lakehouse/files": len(files),
+        "bytes": sum(file.size for file in files),
+        "dagster/uri": dg.MetadataValue.path(landing_prefix(settings, namespace, stream)),
         "airbyte/job_id": result.report.job_id,
         "airbyte/adopted": result.adopted,
         "seconds": round(result.seconds, 3),

@@ -1,0 +1,98 @@
+"""SQL over Arrow Flight as Dremio serves it: basic authentication, then a bearer token that is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lakehouse.clients.http import one_line
+from lakehouse.errors import ServiceDownError, ServiceRefusedError, TransientError
+from lakehouse.settings import DremioSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.flight as fl
+
+_GRPC_NOISE = re.compile(r"\.?\s*gRPC client debug context:.*$", re.DOTALL)
+
+
+class FlightSql:
+    """Queries of one user; logs in when first needed."""
+
+    def __init__(self, settings: DremioSettings) -> None:
+        self.settings = settings
+        self._session: tuple[fl.FlightClient, fl.FlightCallOptions] | None = None
+
+    def close(self) -> None:
+        if self._session:
+            self._session[0].close()
+            self._session = None
+
+    def query(self, sql: str) -> pa.Table:
+        """The whole result of a query. Raises as `reader` does."""
+        with self.reader(sql) as reader, self._errors():
+            return reader.read_all()
+
+    @contextmanager
+    def reader(self, sql: str) -> Generator[pa.RecordBatchReader]:
+        """The result as a stream of Arrow batches.
+
+        Raises:
+            ServiceDownError: nothing answers on the Flight port.
+            ServiceRefusedError: wrong credentials, or a statement Dremio cannot run; carries its message.
+            TransientError: a time-out.
+        """
+        import pyarrow.flight as fl
+
+        with self._errors():
+            client, options = self._login()
+            info = client.get_flight_info(fl.FlightDescriptor.for_command(sql), options)
+            reader = client.do_get(info.endpoints[0].ticket, options).to_reader()
+        yield reader
+
+    def _login(self) -> tuple[fl.FlightClient, fl.FlightCallOptions]:
+        import pyarrow.flight as fl
+
+        if self._session is None:
+            client = fl.FlightClient(self.settings.flight_url)
+            token = client.authenticate_basic_token(self.settings.user, password_of(self.settings))
+            self._session = client, fl.FlightCallOptions(headers=[token])
+        return self._session
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        import pyarrow as pa
+        import pyarrow.flight as fl
+
+        where = f"Dremio at {self.settings.flight_url}"
+        try:
+            yield
+        except fl.FlightUnauthenticatedError as error:
+            self.close()
+            remedy = f"check user {self.settings.user!r} and LAKEHOUSE_DREMIO__PASSWORD"
+            raise ServiceRefusedError("credentials refused", where=where, remedy=remedy) from error
+        except fl.FlightUnavailableError as error:
+            self.close()
+            remedy = "start it with `lakehouse up`"
+            raise ServiceDownError("does not answer", where=where, remedy=remedy) from error
+        except fl.FlightTimedOutError as error:
+            raise TransientError(f"timed out: {_message(error)}", where=where) from error
+        except pa.ArrowException as error:
+            raise ServiceRefusedError(_message(error), where=where) from error
+
+
+def password_of(settings: DremioSettings) -> str:
+    """The password. Raises ServiceRefusedError when none is set."""
+    if settings.password is None:
+        raise ServiceRefusedError(
+            "no password is set",
+            where=f"Dremio at {settings.url}",
+            remedy=f"set LAKEHOUSE_DREMIO__PASSWORD for user {settings.user!r}, or run `lakehouse up` first",
+        )
+    return settings.password.get_secret_value()
+
+
+def _message(error: BaseException) -> str:
+    return one_line(_GRPC_NOISE.sub("", str(error)).removeprefix("Flight error: "))

@@ -1,0 +1,1 @@
+"""Dremio reflections, reconciled with their declarations."""

@@ -1,0 +1,1 @@
+"""What has to run, in which order, and running it."""

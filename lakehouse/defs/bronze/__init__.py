@@ -1,0 +1,1 @@
+"""Landed streams into tables of current rows."""

@@ -1,0 +1,1 @@
+"""Dashboards, from dbt's exposures."""

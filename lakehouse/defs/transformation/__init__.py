@@ -1,0 +1,1 @@
+"""dbt models on Dremio: silver and gold."""

@@ -1,0 +1,57 @@
+"""dbt nodes as assets: keys, groups, owners, freshness from the catalogue, everything else from dbt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
+
+from lakehouse.catalog.datasets import BronzeTable, Catalog, Model
+from lakehouse.defs.partitions import partitions_of
+from lakehouse.defs.policies import freshness_of
+
+
+class CatalogTranslator(DagsterDbtTranslator):
+    """Two settings matter. Source metadata is kept off dependencies, since it lets Dagster remap a dependency
+    of a subset job to another asset of the same table name. Tests of sources are no checks, since they would
+    make every bronze run a dbt run.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__(
+            DagsterDbtTranslatorSettings(
+                enable_asset_checks=True, enable_source_tests_as_checks=False, enable_source_metadata=False
+            )
+        )
+        datasets: list[BronzeTable | Model] = [*catalog.bronze, *catalog.models]
+        self._datasets = {dataset.unique_id: dataset for dataset in datasets}
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """The key that the catalogue gives the node."""
+        dataset = self._datasets.get(dbt_resource_props["unique_id"])
+        return dg.AssetKey(dataset.key) if dataset else super().get_asset_key(dbt_resource_props)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The layer."""
+        return self.get_asset_key(dbt_resource_props).path[0]
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """dagster-dbt's spec with what the catalogue knows better."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        dataset = self._datasets.get(unique_id)
+        if dataset is None:
+            return spec
+        attributes: dict[str, Any] = {"owners": [dataset.owner] if dataset.owner else []}
+        if isinstance(dataset, Model):
+            form = "view" if dataset.materialized == "view" else "iceberg"
+            attributes["kinds"] = {"dbt", "dremio", form}
+            attributes["partitions_def"] = partitions_of(dataset.partition_by)
+            policy = freshness_of(dataset.freshness)
+            if policy:
+                attributes["freshness_policy"] = policy
+        metadata = {**spec.metadata, "dagster/table_name": str(dataset.relation)}
+        return spec.replace_attributes(**attributes, metadata=metadata)
