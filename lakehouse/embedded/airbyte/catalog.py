@@ -126,11 +126,13 @@ def _entry(stream: Mapping[str, Any], selection: StreamConfiguration | None) -> 
         "syncMode": source_mode,
         "destinationSyncMode": destination_mode,
         "cursorField": _cursor(described, selection, source_mode),
-        "primaryKey": [list(path) for path in selection.primaryKey or described["sourceDefinedPrimaryKey"]],
+        "primaryKey": [list(path) for path in selection.primary_key or described["sourceDefinedPrimaryKey"]],
         "aliasName": stream["name"],
         "selected": selected,
-        "fieldSelectionEnabled": bool(selection.selectedFields),
-        "selectedFields": [{"fieldPath": list(field.fieldPath)} for field in selection.selectedFields or ()],
+        "fieldSelectionEnabled": bool(selection.selected_fields),
+        "selectedFields": [
+            {"fieldPath": list(field.field_path)} for field in selection.selected_fields or ()
+        ],
     }
     entry = {"stream": described, "config": config}
     if selected:
@@ -139,7 +141,7 @@ def _entry(stream: Mapping[str, Any], selection: StreamConfiguration | None) -> 
 
 
 def _modes(described: Mapping[str, Any], selection: StreamConfiguration) -> tuple[str, str]:
-    mode = selection.syncMode or "full_refresh_overwrite"
+    mode = selection.sync_mode or "full_refresh_overwrite"
     if mode == DEDUP:
         raise CatalogError(
             f"stream {selection.name}: destination s3 only appends and cannot keep a deduplicated history;"
@@ -155,7 +157,7 @@ def _modes(described: Mapping[str, Any], selection: StreamConfiguration) -> tupl
 
 def _cursor(described: Mapping[str, Any], selection: StreamConfiguration, source_mode: str) -> list[str]:
     default: list[str] = described["defaultCursorField"]
-    given = list(selection.cursorField or ())
+    given = list(selection.cursor_field or ())
     if described["sourceDefinedCursor"]:
         if given and given != default:
             raise CatalogError(

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.embedded.airbyte.types import AirbyteType, Kind
+from lakehouse.embedded.airbyte.types import TEMPORAL, AirbyteType, Kind
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -29,7 +29,7 @@ class Change:
 def coerce(value: Any, target: AirbyteType) -> Any:
     """A decoded JSON value as the Python value of its Arrow type.
 
-    Raises ValueError or OverflowError when the value is not of the type.
+    Raises TypeError, ValueError or OverflowError when the value is not of the type.
     """
     if value is None:
         return None
@@ -43,20 +43,47 @@ def coerce_column(values: Sequence[Any], target: AirbyteType) -> tuple[pa.Array,
     for position, value in enumerate(values):
         try:
             converted.append(coerce(value, target))
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             converted.append(None)
             refused.append(position)
     return pa.array(converted, target.arrow), refused
 
 
 def cast_strings(texts: pa.Array, target: AirbyteType) -> tuple[pa.Array, list[int]]:
-    """Text as its declared type, vectorised while all of it parses, value by value when some does not."""
+    """Text as its declared type, and the positions that had to become NULL.
+
+    Vectorised while all of it parses; around a value that does not, by ever smaller halves, so that whether a
+    value is good never depends on its neighbours.
+    """
     if target.kind in (Kind.STRING, Kind.JSON):
         return texts, []
+    if target.kind is Kind.TIME_TZ:  # Arrow has no parser for a time of day with an offset
+        return coerce_column(texts.to_pylist(), target)
     try:
         return _cast_all(texts, target.kind), []
     except pa.ArrowInvalid:
-        return coerce_column([_from_text(text, target.kind) for text in texts.to_pylist()], target)
+        if len(texts) == 1:
+            return coerce_column(texts.to_pylist() if target.kind in TEMPORAL else [_REFUSED], target)
+        middle = len(texts) // 2
+        first, refused = cast_strings(texts[:middle], target)
+        second, refused_later = cast_strings(texts[middle:], target)
+        positions = refused + [middle + position for position in refused_later]
+        return pa.concat_arrays([first, second]), positions
+
+
+_REFUSED: list[object] = []  # of no scalar type: becomes NULL
+
+
+def all_parse(texts: pa.Array, kind: Kind) -> bool:
+    """Whether every text is a value of the kind."""
+    try:
+        _cast_all(
+            texts[:64], kind
+        )  # Arrow words a complaint for every value that fails: let few of them fail
+        _cast_all(texts, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _cast_all(texts: pa.Array, kind: Kind) -> pa.Array:
@@ -65,27 +92,12 @@ def _cast_all(texts: pa.Array, kind: Kind) -> pa.Array:
     if kind is Kind.TIME:
         anchored = pc.binary_join_element_wise("1970-01-01T", texts, "")
         return pc.cast(pc.cast(anchored, pa.timestamp("us")), pa.time64("us"))
-    if kind is Kind.TIME_TZ:
-        raise pa.ArrowInvalid("a time of day with an offset has no vectorised parser")
     if kind is Kind.NUMBER:
         numbers = pc.cast(texts, pa.float64())
         if pc.all(pc.is_finite(numbers)).as_py() is False:
             raise pa.ArrowInvalid("a number that is not finite")
         return numbers
     return pc.cast(texts, AirbyteType(kind).arrow)
-
-
-def _from_text(text: str | None, kind: Kind) -> Any:
-    """Text of a file as the JSON value it stands for, or itself when it stands for none."""
-    if text is None or kind not in (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN):
-        return text
-    try:
-        return json.loads(text.lower()) if kind is Kind.BOOLEAN else float(text) if "." in text else int(text)
-    except ValueError:
-        try:
-            return float(text)
-        except ValueError:
-            return text
 
 
 def _string(value: Any, _: AirbyteType) -> str:
@@ -97,12 +109,12 @@ def _string(value: Any, _: AirbyteType) -> str:
 def _boolean(value: Any, _: AirbyteType) -> bool:
     if isinstance(value, bool):
         return value
-    raise ValueError("not a boolean")
+    raise TypeError("not a boolean")
 
 
 def _integer(value: Any, _: AirbyteType) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("not an integer")
+        raise TypeError("not an integer")
     if int(value) != value or int(value) not in _INT64:
         raise ValueError("not a 64-bit integer")
     return int(value)
@@ -127,7 +139,7 @@ def _timestamp(value: Any, target: AirbyteType) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _time(value: Any, target: AirbyteType) -> time:
+def _time(value: Any, _: AirbyteType) -> time:
     moment = time.fromisoformat(_text(value))
     if moment.tzinfo is None:
         return moment
@@ -137,23 +149,23 @@ def _time(value: Any, target: AirbyteType) -> time:
 
 def _array(value: Any, target: AirbyteType) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError("not an array")
+        raise TypeError("not an array")
     return [coerce(item, target.item) for item in value]
 
 
 def _object(value: Any, target: AirbyteType) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("not an object")
+        raise TypeError("not an object")
     return {name: coerce(value.get(name), member) for name, member in target.members}
 
 
 def _union(value: Any, target: AirbyteType) -> dict[str, Any]:
     for name, member in target.members:
-        if isinstance(value, str) != (member.kind is Kind.STRING or member.kind.value in _TEXTUAL):
+        if isinstance(value, str) != (member.kind is Kind.STRING or member.kind in TEMPORAL):
             continue
         try:
             return {"type": name, name: coerce(value, member)}
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             continue
     raise ValueError("none of the alternatives")
 
@@ -164,17 +176,10 @@ def _json(value: Any, _: AirbyteType) -> str:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("not a string")
+        raise TypeError("not a string")
     return value
 
 
-_TEXTUAL = {
-    "date",
-    "time_without_timezone",
-    "time_with_timezone",
-    "timestamp_without_timezone",
-    "timestamp_with_timezone",
-}
 _COERCIONS = {
     Kind.STRING: _string,
     Kind.BOOLEAN: _boolean,

@@ -13,6 +13,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakehouse.embedded.errors import EmbeddedError
+
 TOKEN_SECONDS = 900
 
 
@@ -64,7 +66,7 @@ class Credentials:
 def load_credentials(home: Path, user: str, password: str, workspace_id: str | None) -> Credentials:
     """The credentials of a home, made at its first start. A given workspace id is taken only then.
 
-    Raises ValueError when another workspace id is asked for later.
+    Raises EmbeddedError when another workspace id is asked for later.
     """
     path = home / "credentials.json"
     if path.exists():
@@ -78,7 +80,8 @@ def load_credentials(home: Path, user: str, password: str, workspace_id: str | N
         }
         _write_private(path, json.dumps(kept))
     if workspace_id not in (None, kept["workspace_id"]):
-        raise ValueError(f"{home} belongs to workspace {kept['workspace_id']}, not {workspace_id}")
+        problem = f"{home} belongs to workspace {kept['workspace_id']}, not {workspace_id}"
+        raise EmbeddedError(problem, where="airbyte", remedy="give that id, or another --home")
     return Credentials(
         user=user,
         password=password,

@@ -1,4 +1,4 @@
-"""From a source into the landing files: over the protocol for any command, as Arrow batches where both ends are ours."""
+"""From a source into landing files: over the protocol for any command, as Arrow where both ends are ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from queue import Queue
 from typing import Any
 
 from lakehouse.embedded.airbyte.connectors.streams import DirectRead, StreamState, state_messages
-from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess, Message, changes_of
+from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess, Message, Record, changes_of
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
 from lakehouse.embedded.airbyte.stream_sync import StreamSync
 
@@ -36,7 +36,7 @@ def _ahead(items: Iterator[LandingBatch | StreamState]) -> Iterator[LandingBatch
             for item in items:
                 queue.put(item)
             queue.put(None)
-        except BaseException as error:  # handed to the consumer, which raises it
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
             queue.put(error)
 
     threading.Thread(target=produce, daemon=True).start()
@@ -52,7 +52,7 @@ def extract_over_protocol(
     streams: Streams,
     log: Callable[[str, str], None],
 ) -> None:
-    """Runs the connector's `read`; a stream is committed when it says COMPLETE, at the latest when it ends well."""
+    """Runs the connector's `read`; a stream is committed when it says COMPLETE, or at a good end."""
     places = {(sync.stream.namespace, sync.stream.name): sync for sync in streams}
     known = {place: state for place, sync in places.items() if (state := streams[sync]) is not None}
     files: dict[str, Any] = {
@@ -77,9 +77,7 @@ class _Receiver:
         self._batcher = RecordBatcher(sync.stream.columns)
         self._complete = False
 
-    def record(self, message: Message) -> None:
-        record = message.record
-        assert record is not None
+    def record(self, record: Record) -> None:
         if self._complete:
             raise ConnectorError(
                 f"stream {self._sync.stream.name}: the connector sent a record after COMPLETE"
@@ -107,7 +105,7 @@ class _Receiver:
 
 def _receive(message: Message, receivers: Mapping[tuple[str | None, str], _Receiver]) -> None:
     if message.type == "RECORD" and message.record is not None:
-        _receiver(receivers, message.record.namespace, message.record.stream).record(message)
+        _receiver(receivers, message.record.namespace, message.record.stream).record(message.record)
     elif message.type == "STATE" and message.state is not None:
         if message.state.get("type") != "STREAM":
             kind = message.state.get("type", "LEGACY")

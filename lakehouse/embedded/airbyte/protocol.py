@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -38,13 +38,13 @@ class Message(msgspec.Struct):
     log: dict[str, Any] | None = None
     trace: dict[str, Any] | None = None
     catalog: dict[str, Any] | None = None
-    connectionStatus: dict[str, Any] | None = None
+    connection_status: dict[str, Any] | None = msgspec.field(default=None, name="connectionStatus")
     spec: dict[str, Any] | None = None
     control: dict[str, Any] | None = None
 
 
 class ConnectorError(Exception):
-    """A connector's failure as one clear line; `origin` and `kind` are Airbyte's failureOrigin and failureType."""
+    """A connector's failure as one line; `origin` and `kind` are Airbyte's failureOrigin and failureType."""
 
     def __init__(
         self, message: str, *, origin: str = "source", kind: str = "system_error", detail: str = ""
@@ -113,8 +113,10 @@ class ConnectorProcess:
             raise ConnectorError(f"cannot start connector {command[0]}: {error.strerror}") from error
         self._last_lines: deque[str] = deque(maxlen=20)
         self._error: ConnectorError | None = None
-        self._stderr = threading.Thread(target=self._drain_stderr, daemon=True)
-        self._stderr.start()
+        self._stdout = cast(IO[bytes], self._process.stdout)
+        self._stderr = cast(IO[bytes], self._process.stderr)
+        self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
+        self._drain.start()
 
     def __enter__(self) -> ConnectorProcess:
         return self
@@ -123,10 +125,9 @@ class ConnectorProcess:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._stderr.join(timeout=5)
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+        self._drain.join(timeout=5)
+        self._stdout.close()
+        self._stderr.close()
         self._folder.cleanup()
 
     def messages(self) -> Iterator[Message]:
@@ -134,8 +135,7 @@ class ConnectorProcess:
 
         Raises ConnectorError when the connector failed, in its own words where it gave any.
         """
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._stdout:
             message = decode(line)
             if message is None:
                 if line.strip():
@@ -147,7 +147,7 @@ class ConnectorProcess:
             else:
                 yield message
         code = self._process.wait()
-        self._stderr.join(timeout=5)
+        self._drain.join(timeout=5)
         if self._error is not None:
             raise self._error
         if code != 0:
@@ -161,8 +161,7 @@ class ConnectorProcess:
         self._log(level, text)
 
     def _drain_stderr(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
+        for line in self._stderr:
             if line.strip():
                 self._note("WARN", line.decode(errors="replace").rstrip())
 

@@ -1,4 +1,4 @@
-"""Record messages of the protocol -> typed Arrow batches, at the speed of pyarrow.json while the values are good."""
+"""Record messages of the protocol -> typed Arrow batches, as fast as pyarrow.json while values are good."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LandingBatch:
 
 
 class RecordBatcher:
-    """Collects the records of one stream and turns them into batches of at most BATCH_ROWS rows or BATCH_BYTES."""
+    """Collects the records of one stream into batches of at most BATCH_ROWS rows or BATCH_BYTES bytes."""
 
     def __init__(self, columns: tuple[Column, ...]) -> None:
         self._columns = columns

@@ -18,9 +18,11 @@ from lakehouse.embedded.airbyte.worker import failure
 
 logger = logging.getLogger(__name__)
 
+_UNTIDY = "SELECT id FROM jobs WHERE status IN ('failed', 'cancelled') AND files_discarded = 0"
+
 
 def recover(store: Store) -> None:
-    """Fails the jobs a killed server left running, removes their files, and finishes interrupted clean-ups."""
+    """Fails the jobs a killed server left running, removes their files, finishes interrupted clean-ups."""
     for job in store.rows("SELECT * FROM jobs WHERE status = 'running'"):
         kill_group(job)
         problem = "the server restarted while this job ran; start it again"
@@ -39,27 +41,18 @@ def recover(store: Store) -> None:
 
 
 def discard_files(store: Store, job_id: int) -> None:
-    """Removes what a job that did not succeed left uncommitted: files aside, and files shown but not recorded."""
-    keys: dict[str, list[str]] = {}
-    for file in store.uncommitted_files(job_id):
-        keys.setdefault(file["destination_id"], []).append(file["key"])
-    owner = store.row(
-        "SELECT c.destination_id FROM jobs j JOIN connections c ON c.id = j.connection_id WHERE j.id = ?",
-        job_id,
-    )
-    if owner is not None:
-        keys.setdefault(owner["destination_id"], [])
-    for destination_id, names in keys.items():
-        target = _target(store, destination_id)
-        if target is not None:
-            target.discard(job_id, names)
+    """Remove what a job that did not succeed left: files aside, and files shown but not recorded."""
+    job = store.job(job_id)
+    target = None if job is None else _target(store, job["destination_id"])
+    if target is not None:
+        target.discard(job_id, store.uncommitted_files(job_id))
     with store.transaction():
         store.execute("DELETE FROM landing_files WHERE job_id = ? AND committed = 0", job_id)
         store.execute("UPDATE jobs SET files_discarded = 1 WHERE id = ?", job_id)
 
 
 def kill_group(job: Row) -> None:
-    """Kills a worker that outlived its server, with all it started; never a process that merely has its number."""
+    """Kill a worker that outlived its server, with all it started; never one that merely has its number."""
     if job["pid"] is None:
         return
     try:

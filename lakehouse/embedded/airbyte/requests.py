@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """A request body."""
 
 
@@ -18,9 +18,9 @@ class CreateActor(Body):
     """POST /sources and POST /destinations."""
 
     name: str
-    workspaceId: str
+    workspace_id: str
     configuration: dict[str, Any]
-    definitionId: str | None = None
+    definition_id: str | None = None
 
 
 class PatchActor(Body):
@@ -40,7 +40,7 @@ class PutActor(Body):
 class SelectedField(Body):
     """One field to read."""
 
-    fieldPath: list[str]
+    field_path: list[str]
 
 
 class StreamConfiguration(Body):
@@ -48,7 +48,7 @@ class StreamConfiguration(Body):
 
     name: str
     namespace: str | None = None
-    syncMode: (
+    sync_mode: (
         Literal[
             "full_refresh_overwrite",
             "full_refresh_append",
@@ -57,9 +57,9 @@ class StreamConfiguration(Body):
         ]
         | None
     ) = None
-    cursorField: list[str] | None = None
-    primaryKey: list[list[str]] | None = None
-    selectedFields: list[SelectedField] | None = None
+    cursor_field: list[str] | None = None
+    primary_key: list[list[str]] | None = None
+    selected_fields: list[SelectedField] | None = None
 
 
 class StreamConfigurations(Body):
@@ -71,46 +71,51 @@ class StreamConfigurations(Body):
 class Schedule(Body):
     """When the server itself starts syncs: never. Dagster does."""
 
-    scheduleType: Literal["manual"]
+    schedule_type: Literal["manual"]
 
 
 class CreateConnection(Body):
     """POST /connections."""
 
-    sourceId: str
-    destinationId: str
+    source_id: str
+    destination_id: str
     name: str | None = None
-    workspaceId: str | None = None
+    workspace_id: str | None = None
     configurations: StreamConfigurations | None = None
     schedule: Schedule | None = None
-    namespaceDefinition: Literal["source", "destination", "custom_format"] = "destination"
-    namespaceFormat: str | None = None
+    namespace_definition: Literal["source", "destination", "custom_format"] = "destination"
+    namespace_format: str | None = None
     prefix: str = ""
-    nonBreakingSchemaUpdatesBehavior: Literal["ignore"] = "ignore"
+    non_breaking_schema_updates_behavior: Literal["ignore"] = "ignore"
     status: Literal["active", "inactive"] = "active"
 
 
 class PatchConnection(Body):
-    """PATCH /connections/{id}. Giving `configurations` reads the source's schema anew."""
+    """PATCH /connections/{id}. Giving `configurations` reads the source's schema anew.
 
+    `sourceId` and `destinationId` may be repeated and never changed.
+    """
+
+    source_id: str | None = None
+    destination_id: str | None = None
     name: str | None = None
     configurations: StreamConfigurations | None = None
     schedule: Schedule | None = None
-    namespaceDefinition: Literal["source", "destination", "custom_format"] | None = None
-    namespaceFormat: str | None = None
+    namespace_definition: Literal["source", "destination", "custom_format"] | None = None
+    namespace_format: str | None = None
     prefix: str | None = None
-    nonBreakingSchemaUpdatesBehavior: Literal["ignore"] | None = None
+    non_breaking_schema_updates_behavior: Literal["ignore"] | None = None
     status: Literal["active", "inactive"] | None = None
 
 
 class CreateJob(Body):
     """POST /jobs."""
 
-    connectionId: str
-    jobType: Literal["sync"]
+    connection_id: str
+    job_type: Literal["sync"]
 
 
-class TokenRequest(Body):
+class TokenRequest(Body, rename=None):
     """POST /applications/token."""
 
     client_id: str
@@ -121,27 +126,27 @@ class TokenRequest(Body):
 class ConnectionId(Body):
     """A configuration API body that names a connection."""
 
-    connectionId: str
+    connection_id: str
 
 
 class SourceId(Body):
     """A configuration API body that names a source."""
 
-    sourceId: str
+    source_id: str
 
 
 class DiscoverSchema(Body):
     """POST sources/discover_schema."""
 
-    sourceId: str
-    connectionId: str | None = None
+    source_id: str
+    connection_id: str | None = None
     disable_cache: bool = False
 
 
 class WorkspaceId(Body):
     """A configuration API body that names a workspace."""
 
-    workspaceId: str
+    workspace_id: str
 
 
 class JobId(Body):

@@ -99,8 +99,7 @@ class Scheduler:
         del self._running[job_id]
         problem = f"the worker ended without a result (exit code {code}); see {self.log_path(job_id)}"
         self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "system_error"))
-        ended = self._store.job(job_id)
-        assert ended is not None
+        ended = self._store.job(job_id) or job
         reason = f": {ended['failure']['externalMessage']}" if ended["failure"] else ""
         logger.info("job %s %s%s", job_id, ended["status"], reason, extra={"job_id": job_id})
         if ended["status"] != "succeeded":

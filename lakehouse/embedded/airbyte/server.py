@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -18,21 +19,25 @@ from lakehouse.embedded.airbyte.api.application import application
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.connectors.registry import Registry
 from lakehouse.embedded.airbyte.credentials import Credentials, load_credentials
-from lakehouse.embedded.airbyte.logs import log_to_stderr
+from lakehouse.embedded.airbyte.logs import SERVICE, log_to_stderr
 from lakehouse.embedded.airbyte.recovery import recover
 from lakehouse.embedded.airbyte.scheduler import Scheduler
 from lakehouse.embedded.airbyte.service import Service
 from lakehouse.embedded.airbyte.store import Store
+from lakehouse.embedded.errors import EmbeddedError
+from lakehouse.embedded.ports import Port, require_free
 
 logger = logging.getLogger(__name__)
+
+_PREDECESSOR_SECONDS = 5  # a server that is stopping may still hold the home
 
 
 @dataclass(frozen=True)
 class AirbyteServerConfig:
-    """Everything the server needs. `home` holds its database, credentials and job logs, and belongs to it alone.
+    """Everything the server needs. `home` holds database, credentials and job logs, and belongs to it alone.
 
-    `connectors` adds source types as commands that speak the Airbyte protocol; `direct` lets the built-in sources
-    hand over Arrow batches instead of printing records.
+    `connectors` adds source types as commands that speak the Airbyte protocol; `direct` lets the built-in
+    sources hand over Arrow batches instead of printing records.
     """
 
     home: Path
@@ -50,13 +55,15 @@ class AirbyteServerConfig:
 def serve(config: AirbyteServerConfig) -> None:
     """Runs the server until it is told to stop.
 
-    Raises ValueError for an empty password or another workspace id, BlockingIOError when another server has the
-    home, OSError when the port is taken.
+    Raises:
+        EmbeddedError: no password, another workspace id than the home has, another server on the same home,
+            or the port is taken.
     """
     if not config.password:
-        raise ValueError("the server needs a password")
+        raise EmbeddedError("the password is empty", where=SERVICE)
     log_to_stderr()
     with _owned(config.home):
+        require_free(Port(config.port, SERVICE, "LAKEHOUSE_AIRBYTE__URL or --port", config.host))
         credentials = load_credentials(config.home, config.user, config.password, config.workspace_id)
         server = uvicorn.Server(
             uvicorn.Config(
@@ -88,7 +95,7 @@ def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIA
         connectors=config.connectors,
         direct=config.direct,
     )
-    service = Service(store, scheduler, Registry(config.connectors), credentials.workspace_id)
+    service = Service(store, scheduler, Registry(config.connectors))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -107,7 +114,23 @@ def _owned(home: Path) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, home)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, home: Path) -> None:
+    deadline = time.monotonic() + _PREDECESSOR_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                problem = f"{home} is in use by another server"
+                raise EmbeddedError(
+                    problem, where=SERVICE, remedy="stop it, or give another --home"
+                ) from None
+            time.sleep(0.05)
+        else:
+            return

@@ -1,4 +1,4 @@
-"""All that must survive a kill: one SQLite file in the server's home, in WAL mode, every commit synced to disk."""
+"""All that must survive a kill: one SQLite file in the server's home, WAL mode, every commit synced."""
 
 from __future__ import annotations
 
@@ -6,58 +6,22 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.schema import SCHEMA
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_at INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS actors (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('source', 'destination')),
-    workspace_id TEXT NOT NULL REFERENCES workspaces(id), name TEXT NOT NULL, type TEXT NOT NULL,
-    configuration TEXT NOT NULL, created_at INTEGER NOT NULL, UNIQUE (workspace_id, kind, name));
-CREATE TABLE IF NOT EXISTS connections (
-    id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL REFERENCES workspaces(id), name TEXT NOT NULL,
-    source_id TEXT NOT NULL REFERENCES actors(id), destination_id TEXT NOT NULL REFERENCES actors(id),
-    status TEXT NOT NULL, namespace_definition TEXT NOT NULL, namespace_format TEXT NOT NULL, prefix TEXT NOT NULL,
-    schema_updates TEXT NOT NULL, catalog TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-    UNIQUE (workspace_id, name));
-CREATE TABLE IF NOT EXISTS streams (
-    connection_id TEXT NOT NULL REFERENCES connections(id) ON DELETE CASCADE, namespace TEXT NOT NULL,
-    name TEXT NOT NULL, generation_id INTEGER NOT NULL DEFAULT 0, state TEXT,
-    PRIMARY KEY (connection_id, namespace, name));
-CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, connection_id TEXT NOT NULL, workspace_id TEXT NOT NULL,
-    type TEXT NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
-    updated_at INTEGER NOT NULL, ended_at INTEGER, pid INTEGER, pid_started REAL, failure TEXT,
-    files_discarded INTEGER NOT NULL DEFAULT 0);
-CREATE UNIQUE INDEX IF NOT EXISTS one_active_job ON jobs(connection_id) WHERE status IN ('pending', 'running');
-CREATE INDEX IF NOT EXISTS jobs_of_connection ON jobs(connection_id, created_at);
-CREATE TABLE IF NOT EXISTS job_streams (
-    job_id INTEGER NOT NULL REFERENCES jobs(id), namespace TEXT NOT NULL, name TEXT NOT NULL,
-    records_emitted INTEGER NOT NULL DEFAULT 0, bytes_emitted INTEGER NOT NULL DEFAULT 0,
-    records_committed INTEGER NOT NULL DEFAULT 0, bytes_committed INTEGER NOT NULL DEFAULT 0,
-    states INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job_id, namespace, name));
-CREATE TABLE IF NOT EXISTS landing_files (
-    destination_id TEXT NOT NULL, key TEXT NOT NULL, job_id INTEGER NOT NULL, namespace TEXT NOT NULL,
-    stream TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, committed INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (destination_id, key));
-CREATE INDEX IF NOT EXISTS files_of_job ON landing_files(job_id);
-CREATE TABLE IF NOT EXISTS cleanups (
-    id INTEGER PRIMARY KEY, destination_id TEXT NOT NULL, prefix TEXT NOT NULL, pattern TEXT NOT NULL,
-    minimum_generation_id INTEGER NOT NULL);
-"""
-ACTIVE = ("pending", "running")
 _JSON_COLUMNS = ("configuration", "catalog", "state", "failure")
 
 Row = dict[str, Any]
+Condition = tuple[str, Any]  # SQL with one placeholder, and its value
 
 
-class JobNotRunning(Exception):
-    """The job was cancelled, timed out or given up by a restarted server: its worker may commit nothing more."""
+class JobEndedError(Exception):
+    """The job was cancelled, timed out or given up by a restarted server: nothing more may be committed."""
 
 
 class Store:
@@ -76,7 +40,7 @@ class Store:
 
     def create_schema(self) -> None:
         """Creates the tables that are missing."""
-        self._connection.executescript(_SCHEMA)
+        self._connection.executescript(SCHEMA)
 
     def close(self) -> None:
         """Closes the database."""
@@ -102,6 +66,14 @@ class Store:
         found = self._connection.execute(sql, parameters).fetchone()
         return None if found is None else _decoded(found)
 
+    def page(
+        self, table: str, conditions: Sequence[Condition], order: str, limit: int, offset: int
+    ) -> list[Row]:
+        """Rows that meet every condition, in order: `limit` of them, and one more if there is one."""
+        where = " AND ".join(sql for sql, _ in conditions) or "1"
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - literals
+        return self.rows(sql, *(value for _, value in conditions), limit + 1, offset)
+
     def execute(self, sql: str, *parameters: Any) -> int:
         """Runs a statement and returns how many rows it changed."""
         return self._connection.execute(sql, parameters).rowcount
@@ -110,16 +82,15 @@ class Store:
         """Inserts one row (JSON columns encoded) and returns its rowid."""
         encoded = {name: _encoded(name, value) for name, value in values.items()}
         marks = ", ".join("?" * len(encoded))
-        sql = f"INSERT INTO {table} ({', '.join(encoded)}) VALUES ({marks})"
+        sql = f"INSERT INTO {table} ({', '.join(encoded)}) VALUES ({marks})"  # noqa: S608 - names are literals
         return self._connection.execute(sql, tuple(encoded.values())).lastrowid or 0
 
     def update(self, table: str, key: str | int, values: Mapping[str, Any]) -> None:
         """Updates the row whose `id` is `key`."""
         encoded = {name: _encoded(name, value) for name, value in values.items()}
         sets = ", ".join(f"{name} = ?" for name in encoded)
-        self._connection.execute(f"UPDATE {table} SET {sets} WHERE id = ?", (*encoded.values(), key))
-
-    # -- jobs -----------------------------------------------------------------------------------------------------
+        sql = f"UPDATE {table} SET {sets} WHERE id = ?"  # noqa: S608 - names are literals
+        self._connection.execute(sql, (*encoded.values(), key))
 
     def job(self, job_id: int) -> Row | None:
         """A job by id."""
@@ -136,16 +107,10 @@ class Store:
         return changed > 0
 
     def require_running(self, job_id: int) -> None:
-        """Raises JobNotRunning unless the job may still commit; call it inside the transaction that commits."""
-        if (
-            self.execute(
-                "UPDATE jobs SET updated_at = ? WHERE id = ? AND status = 'running'", epoch_ms(), job_id
-            )
-            == 0
-        ):
-            raise JobNotRunning(f"job {job_id} is not running any more")
-
-    # -- streams and landing files --------------------------------------------------------------------------------
+        """Raise JobEndedError unless the job may still commit; call it in the transaction that commits."""
+        sql = "UPDATE jobs SET updated_at = ? WHERE id = ? AND status = 'running'"
+        if self.execute(sql, epoch_ms(), job_id) == 0:
+            raise JobEndedError(f"job {job_id} is not running any more")
 
     def stream(self, connection_id: str, namespace: str, name: str) -> Row:
         """Generation and state of a stream of a connection."""
@@ -155,7 +120,7 @@ class Store:
         return self.row(sql, connection_id, namespace, name) or {"generation_id": 0, "state": None}
 
     def next_generation(self, connection_id: str, namespace: str, name: str, *, new: bool) -> Row:
-        """The stream's generation and state for a sync that starts now; a full read begins a new generation."""
+        """Generation and state of a stream for a sync that starts now; a full read begins a generation."""
         with self.transaction():
             self.execute(
                 "INSERT OR IGNORE INTO streams (connection_id, namespace, name) VALUES (?, ?, ?)",
@@ -179,7 +144,7 @@ class Store:
     def intend_files(
         self, job_id: int, destination_id: str, namespace: str, stream: str, keys: Iterable[str]
     ) -> None:
-        """Records the keys a job is about to make visible, so that a restart can remove them if it never commits."""
+        """Record the keys a job is about to show, so that a restart can remove what it never commits."""
         with self.transaction():
             self.require_running(job_id)
             for key in keys:
@@ -188,11 +153,10 @@ class Store:
                     "stream": stream, "rows": 0, "bytes": 0,
                 })  # fmt: skip
 
-    def uncommitted_files(self, job_id: int) -> list[Row]:
-        """Files a job intended and never committed."""
-        return self.rows(
-            "SELECT destination_id, key FROM landing_files WHERE job_id = ? AND committed = 0", job_id
-        )
+    def uncommitted_files(self, job_id: int) -> list[str]:
+        """Keys a job intended and never committed."""
+        sql = "SELECT key FROM landing_files WHERE job_id = ? AND committed = 0"
+        return [row["key"] for row in self.rows(sql, job_id)]
 
 
 def new_id() -> str:

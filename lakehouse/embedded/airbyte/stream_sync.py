@@ -1,7 +1,8 @@
 """One stream of one job: rows go into landing files, and files become visible together with their state.
 
-Order of a commit: the files are finished aside; their keys are noted as intended; they are renamed into place;
-one transaction then records files, state and figures. A kill in between leaves files that the next start removes.
+Order of a commit: the files are finished aside; their keys are noted as intended; they are renamed into
+place; one transaction then records files, state and figures. What a kill in between leaves, the next start
+removes.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class StreamSync:
                 self._report()
 
     def reach(self, state: Mapping[str, Any]) -> None:
-        """Notes the state that covers every row so far; commits when much is waiting and appending allows it."""
+        """Note the state that covers every row so far; commit when much waits and appending allows it."""
         self._state = state
         self._states += 1
         if self._uncommitted_bytes >= FILE_BYTES and self.stream.destination_sync_mode == "append":
@@ -103,7 +104,7 @@ class StreamSync:
         """Makes the rows so far visible together with the state they reach.
 
         With `complete`, files of generations older than the minimum are removed afterwards (overwrite).
-        Raises JobNotRunning when the job was ended meanwhile.
+        Raises JobEndedError when the job was ended meanwhile.
         """
         files = self._writer.finish()
         keys = [file.key for file in files]
@@ -114,7 +115,8 @@ class StreamSync:
             self._store.require_running(self._sync.job_id)
             for file in files:
                 self._store.execute(
-                    "UPDATE landing_files SET committed = 1, rows = ?, bytes = ? WHERE destination_id = ? AND key = ?",
+                    "UPDATE landing_files SET committed = 1, rows = ?, bytes = ?"
+                    " WHERE destination_id = ? AND key = ?",
                     file.rows, file.bytes, self._sync.destination_id, file.key,
                 )  # fmt: skip
             if self._state is not None:

@@ -92,7 +92,7 @@ def columns_of(json_schema: Mapping[str, Any]) -> tuple[Column, ...]:
         name = parquet_name(source)
         if name in columns:
             raise ValueError(
-                f"fields {columns[name].source!r} and {source!r} both become the column {name!r}; deselect one"
+                f"fields {columns[name].source!r} and {source!r} both become column {name!r}; deselect one"
             )
         columns[name] = Column(source, name, airbyte_type(schema))
     return tuple(columns.values())

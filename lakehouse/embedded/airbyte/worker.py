@@ -28,7 +28,7 @@ from lakehouse.embedded.airbyte.extraction import extract_directly, extract_over
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.target import landing_target
 from lakehouse.embedded.airbyte.protocol import ConnectorError
-from lakehouse.embedded.airbyte.store import JobNotRunning, Row, Store
+from lakehouse.embedded.airbyte.store import JobEndedError, Row, Store
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync
 
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     store = Store(options.home)
     try:
         _run(store, options.job_id, Registry(options.connectors), direct=not options.protocol_only)
-    except JobNotRunning as ended:
+    except JobEndedError as ended:
         log("WARN", str(ended))
     except ConnectorError as error:
         log("ERROR", f"{error}\n{error.detail}".strip())
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         problem += f" ({error.filename})" if error.filename else ""
         log("ERROR", traceback.format_exc())
         store.end_job(options.job_id, "failed", failure(problem, "destination", "system_error"))
-    except Exception as error:  # the outcome of a job must be recorded whatever it is; nothing is hidden
+    except Exception as error:  # noqa: BLE001 - whatever it is becomes the recorded outcome of the job
         log("ERROR", traceback.format_exc())
         problem = f"{type(error).__name__}: {error}"
         store.end_job(
@@ -92,7 +92,7 @@ def _die_with_server() -> None:
 def _run(store: Store, job_id: int, registry: Registry, *, direct: bool) -> None:
     job = store.job(job_id)
     if job is None or job["status"] != "running":
-        raise JobNotRunning(f"job {job_id} is not running")
+        raise JobEndedError(f"job {job_id} is not running")
     connection = _must(
         store.row("SELECT * FROM connections WHERE id = ?", job["connection_id"]), "connection"
     )
@@ -122,6 +122,7 @@ def _sync_streams(
         extract_over_protocol(connector.command, configuration, states, log)
     else:
         extract_directly(reader, configuration, states)
+    target.discard(sync.job_id, ())
 
 
 def _begin(

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from lakehouse.embedded.airbyte.api import configuration, public
 from lakehouse.embedded.airbyte.api.problems import (
-    ApiProblem,
+    ApiError,
     on_crash,
     on_http,
     on_problem,
@@ -26,7 +26,7 @@ def application(service: Service, credentials: Credentials, lifespan: Lifespan[S
     """The server's ASGI application."""
     app = Starlette(
         routes=[*public.routes(service, credentials), *configuration.routes(service)],
-        exception_handlers={ApiProblem: on_problem, HTTPException: on_http, Exception: on_crash},
+        exception_handlers={ApiError: on_problem, HTTPException: on_http, Exception: on_crash},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -34,7 +34,7 @@ def application(service: Service, credentials: Credentials, lifespan: Lifespan[S
 
 
 class _Gate:
-    """Lets in who may call, and takes a trailing slash off, because some clients send one and follow no redirect."""
+    """Lets in who may call, and takes a trailing slash off: some clients send one and follow no redirect."""
 
     def __init__(self, app: ASGIApp, credentials: Credentials) -> None:
         self._app = app

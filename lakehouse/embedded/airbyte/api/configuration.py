@@ -1,4 +1,4 @@
-"""The part of the configuration API that clients use, below /api/v1 (source: airbyte-platform, config.yaml)."""
+"""The part of the configuration API that clients use, below /api/v1 (airbyte-platform, config.yaml)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lakehouse.embedded.airbyte.api.reading import body
 from lakehouse.embedded.airbyte.api.views import config_connection, config_job, config_workspace
 from lakehouse.embedded.airbyte.catalog import api_stream
 from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.operations.lookup import workspace
 from lakehouse.embedded.airbyte.requests import (
     ConnectionId,
     DiscoverSchema,
@@ -24,7 +25,6 @@ from lakehouse.embedded.airbyte.service import Service
 from lakehouse.embedded.airbyte.store import Row, new_id
 
 PREFIX = "/api/v1"
-_LOG_LINES = 200
 
 
 def routes(service: Service) -> list[Route]:
@@ -60,53 +60,52 @@ class _ConfigurationApi:
 
     async def get_workspace(self, request: Request) -> Response:
         given = await body(request, WorkspaceId)
-        return JSONResponse(config_workspace(self._service.workspace(given.workspaceId)))
+        return JSONResponse(config_workspace(workspace(self._service.store, given.workspace_id)))
 
     async def get_connection(self, request: Request) -> Response:
         given = await body(request, ConnectionId)
-        return JSONResponse(config_connection(self._service.connection(given.connectionId)))
+        return JSONResponse(config_connection(self._service.connections.get(given.connection_id)))
 
     async def sync(self, request: Request) -> Response:
         given = await body(request, ConnectionId)
-        return self._job(await self._service.start_sync(given.connectionId))
+        return self._job(await self._service.jobs.start(self._service.connections.get(given.connection_id)))
 
     async def get_job(self, request: Request) -> Response:
         given = await body(request, JobId)
-        return self._job(self._service.job(given.id))
+        return self._job(self._service.jobs.get(given.id))
 
     async def cancel_job(self, request: Request) -> Response:
         given = await body(request, JobId)
-        return self._job(await self._service.cancel(given.id))
+        return self._job(await self._service.jobs.cancel(self._service.jobs.get(given.id)))
 
     async def check_source(self, request: Request) -> Response:
         given = await body(request, SourceId)
         started = epoch_ms()
-        problem = await self._service.check_source(self._service.actor("source", given.sourceId))
+        problem = await self._service.actors.check_source(self._service.actors.get("source", given.source_id))
         answer: dict[str, Any] = {"status": "succeeded" if problem is None else "failed"}
         if problem is not None:
             answer["message"] = problem
         return JSONResponse(
-            answer | {"jobInfo": _synchronous("check_connection_source", given.sourceId, started)}
+            answer | {"jobInfo": _synchronous("check_connection_source", given.source_id, started)}
         )
 
     async def discover(self, request: Request) -> Response:
         given = await body(request, DiscoverSchema)
         started = epoch_ms()
-        streams = await self._service.discover(self._service.actor("source", given.sourceId))
+        streams = await self._service.actors.discover(self._service.actors.get("source", given.source_id))
         entries = [{"stream": api_stream(stream), "config": _suggested(stream)} for stream in streams]
         return JSONResponse(
             {
                 "catalog": {"streams": entries},
                 "catalogId": new_id(),
                 "breakingChange": False,
-                "jobInfo": _synchronous("discover_schema", given.sourceId, started),
+                "jobInfo": _synchronous("discover_schema", given.source_id, started),
             }
         )
 
     def _job(self, row: Row) -> Response:
-        path = self._service.scheduler.log_path(row["id"])
-        lines = path.read_text(errors="replace").splitlines()[-_LOG_LINES:] if path.exists() else []
-        return JSONResponse(config_job(row, self._service.job_streams(row["id"]), lines))
+        jobs = self._service.jobs
+        return JSONResponse(config_job(row, jobs.streams(row), jobs.log_lines(row)))
 
 
 def _suggested(stream: dict[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from lakehouse.embedded.airbyte.api.problems import ApiProblem
+from lakehouse.embedded.airbyte.api.problems import ApiError
 from lakehouse.embedded.airbyte.api.reading import Page, body, form_or_json
 from lakehouse.embedded.airbyte.api.views import public_actor, public_connection, public_job, public_workspace
 from lakehouse.embedded.airbyte.clock import parse_moment
 from lakehouse.embedded.airbyte.credentials import TOKEN_SECONDS, Credentials
+from lakehouse.embedded.airbyte.operations.lookup import workspace
 from lakehouse.embedded.airbyte.requests import (
     CreateActor,
     CreateConnection,
@@ -23,9 +25,10 @@ from lakehouse.embedded.airbyte.requests import (
     TokenRequest,
 )
 from lakehouse.embedded.airbyte.service import Service
-from lakehouse.embedded.airbyte.store import Row
+from lakehouse.embedded.airbyte.store import Condition, Row
 
 PREFIX = "/api/public/v1"
+_OLDEST_FIRST = "created_at, id"
 _ORDERS = {"createdAt": "created_at", "updatedAt": "updated_at"}
 _STATUSES = ("pending", "running", "incomplete", "failed", "succeeded", "cancelled")
 
@@ -68,38 +71,36 @@ class _Actors:
         self._service = service
         self._kind = kind
 
+    def _actor(self, request: Request) -> Row:
+        return self._service.actors.get(self._kind, request.path_params["id"])
+
     def _shown(self, row: Row) -> Response:
         return JSONResponse(public_actor(row, self._service.registry))
 
     async def list(self, request: Request) -> Response:
         page = Page(request, ("workspaceIds", "includeDeleted"))
-        rows = _in_workspaces(
-            self._service, page, "actors WHERE kind = ?", (self._kind,), page.values("workspaceIds")
-        )
+        conditions = [("kind = ?", self._kind), *_workspaces(page)]
+        rows = self._service.store.page("actors", conditions, _OLDEST_FIRST, page.limit, page.offset)
         return JSONResponse(page.response([public_actor(row, self._service.registry) for row in rows]))
 
     async def create(self, request: Request) -> Response:
-        return self._shown(self._service.create_actor(self._kind, await body(request, CreateActor)))
+        return self._shown(self._service.actors.create(self._kind, await body(request, CreateActor)))
 
     async def get(self, request: Request) -> Response:
-        return self._shown(self._service.actor(self._kind, request.path_params["id"]))
+        return self._shown(self._actor(request))
 
     async def patch(self, request: Request) -> Response:
         given = await body(request, PatchActor)
-        actor_id = request.path_params["id"]
-        return self._shown(
-            self._service.change_actor(self._kind, actor_id, given.name, given.configuration, merge=True)
-        )
+        actor = self._actor(request)
+        return self._shown(self._service.actors.change(actor, given.name, given.configuration, merge=True))
 
     async def put(self, request: Request) -> Response:
         given = await body(request, PutActor)
-        actor_id = request.path_params["id"]
-        return self._shown(
-            self._service.change_actor(self._kind, actor_id, given.name, given.configuration, merge=False)
-        )
+        actor = self._actor(request)
+        return self._shown(self._service.actors.change(actor, given.name, given.configuration, merge=False))
 
     async def delete(self, request: Request) -> Response:
-        self._service.delete_actor(self._kind, request.path_params["id"])
+        self._service.actors.delete(self._actor(request))
         return Response(status_code=204)
 
 
@@ -116,7 +117,7 @@ class _PublicApi:
     async def token(self, request: Request) -> Response:
         given = await form_or_json(request, TokenRequest)
         if not self._credentials.is_client(given.client_id, given.client_secret):
-            raise ApiProblem(401, "client_id or client_secret is wrong")
+            raise ApiError(401, "client_id or client_secret is wrong")
         token = self._credentials.token()
         return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
 
@@ -128,29 +129,31 @@ class _PublicApi:
         return JSONResponse(page.response(shown[page.offset :]))
 
     async def get_workspace(self, request: Request) -> Response:
-        return JSONResponse(public_workspace(self._service.workspace(request.path_params["id"])))
+        return JSONResponse(public_workspace(workspace(self._service.store, request.path_params["id"])))
 
     async def list_connections(self, request: Request) -> Response:
         page = Page(request, ("workspaceIds", "includeDeleted", "tagIds"))
-        rows = _in_workspaces(
-            self._service, page, "connections WHERE 1 = ?", (1,), page.values("workspaceIds")
+        rows = self._service.store.page(
+            "connections", _workspaces(page), _OLDEST_FIRST, page.limit, page.offset
         )
         return JSONResponse(page.response([public_connection(row) for row in rows]))
 
     async def create_connection(self, request: Request) -> Response:
-        row = await self._service.create_connection(await body(request, CreateConnection))
+        row = await self._service.connections.create(await body(request, CreateConnection))
         return JSONResponse(public_connection(row))
 
     async def get_connection(self, request: Request) -> Response:
-        return JSONResponse(public_connection(self._service.connection(request.path_params["id"])))
+        return JSONResponse(public_connection(self._connection(request)))
 
     async def patch_connection(self, request: Request) -> Response:
         given = await body(request, PatchConnection)
-        row = await self._service.change_connection(request.path_params["id"], given)
+        row = await self._service.connections.change(self._connection(request), given)
         return JSONResponse(public_connection(row))
 
     async def delete_connection(self, request: Request) -> Response:
-        await self._service.delete_connection(request.path_params["id"])
+        connection = self._connection(request)
+        await self._service.jobs.cancel_all(connection)
+        self._service.connections.delete(connection)
         return Response(status_code=204)
 
     async def list_jobs(self, request: Request) -> Response:
@@ -161,72 +164,68 @@ class _PublicApi:
                 "updatedAtStart", "updatedAtEnd", "orderBy",
             ),
         )  # fmt: skip
-        conditions, parameters = _job_filters(page)
-        sql = f"jobs WHERE {' AND '.join(conditions)}"
-        rows = _in_workspaces(
-            self._service, page, sql, tuple(parameters), page.values("workspaceIds"), _job_order(page)
-        )
+        order = _job_order(page)
+        rows = self._service.store.page("jobs", _job_conditions(page), order, page.limit, page.offset)
         return JSONResponse(page.response([self._shown_job(row) for row in rows]))
 
     async def create_job(self, request: Request) -> Response:
         given = await body(request, CreateJob)
-        return JSONResponse(self._shown_job(await self._service.start_sync(given.connectionId)))
+        connection = self._service.connections.get(given.connection_id)
+        return JSONResponse(self._shown_job(await self._service.jobs.start(connection)))
 
     async def get_job(self, request: Request) -> Response:
-        return JSONResponse(self._shown_job(self._service.job(request.path_params["id"])))
+        return JSONResponse(self._shown_job(self._job(request)))
 
     async def cancel_job(self, request: Request) -> Response:
-        return JSONResponse(self._shown_job(await self._service.cancel(request.path_params["id"])))
+        return JSONResponse(self._shown_job(await self._service.jobs.cancel(self._job(request))))
+
+    def _connection(self, request: Request) -> Row:
+        return self._service.connections.get(request.path_params["id"])
+
+    def _job(self, request: Request) -> Row:
+        return self._service.jobs.get(request.path_params["id"])
 
     def _shown_job(self, row: Row) -> dict[str, Any]:
-        return public_job(row, self._service.job_streams(row["id"]))
+        return public_job(row, self._service.jobs.streams(row))
 
 
-def _in_workspaces(
-    service: Service,
-    page: Page,
-    what: str,
-    parameters: tuple[Any, ...],
-    workspaces: list[str],
-    order: str = "created_at, id",
-) -> list[Row]:
-    if workspaces:
-        what += f" AND workspace_id IN ({', '.join('?' * len(workspaces))})"
-    sql = f"SELECT * FROM {what} ORDER BY {order} LIMIT ? OFFSET ?"
-    return service.store.rows(sql, *parameters, *workspaces, page.limit + 1, page.offset)
+def _workspaces(page: Page) -> list[Condition]:
+    wanted = page.values("workspaceIds")
+    return [("workspace_id IN (SELECT value FROM json_each(?))", json.dumps(wanted))] if wanted else []
 
 
-def _job_filters(page: Page) -> tuple[list[str], list[str | int]]:
-    conditions = ["1 = 1"]
-    parameters: list[str | int] = []
-    for name, column in (("connectionId", "connection_id"), ("jobType", "type"), ("status", "status")):
+def _job_conditions(page: Page) -> list[Condition]:
+    conditions = _workspaces(page)
+    for name, sql in (
+        ("connectionId", "connection_id = ?"),
+        ("jobType", "type = ?"),
+        ("status", "status = ?"),
+    ):
         value = page.value(name)
         if name == "status" and value not in (None, *_STATUSES):
-            raise ApiProblem(400, f"status {value} is unknown; known are {', '.join(_STATUSES)}")
+            raise ApiError(400, f"status {value} is unknown; known are {', '.join(_STATUSES)}")
         if value is not None:
-            conditions.append(f"{column} = ?")
-            parameters.append(value)
+            conditions.append((sql, value))
     for name, column in _ORDERS.items():
         for suffix, operator in (("Start", ">="), ("End", "<=")):
             value = page.value(name + suffix)
             if value is not None:
-                conditions.append(f"{column} {operator} ?")
-                parameters.append(_moment(name + suffix, value))
-    return conditions, parameters
+                conditions.append((f"{column} {operator} ?", _moment(name + suffix, value)))
+    return conditions
 
 
 def _moment(name: str, text: str) -> int:
     try:
         return parse_moment(text)
     except ValueError as error:
-        raise ApiProblem(400, f"{name}: {text} is no ISO 8601 time") from error
+        raise ApiError(400, f"{name}: {text} is no ISO 8601 time") from error
 
 
 def _job_order(page: Page) -> str:
     text = page.value("orderBy") or "createdAt|DESC"
     field, _, direction = text.partition("|")
     if field not in _ORDERS or direction.upper() not in ("ASC", "DESC"):
-        raise ApiProblem(
+        raise ApiError(
             400, f"orderBy {text}: use createdAt|ASC, createdAt|DESC, updatedAt|ASC or updatedAt|DESC"
         )
     return f"{_ORDERS[field]} {direction.upper()}, id {direction.upper()}"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from starlette.requests import Request
 
-from lakehouse.embedded.airbyte.api.problems import ApiProblem
+from lakehouse.embedded.airbyte.api.problems import ApiError
 from lakehouse.embedded.airbyte.requests import Body
 
 _B = TypeVar("_B", bound=Body)
@@ -17,12 +17,12 @@ MAXIMUM_PAGE = 100
 
 
 async def body(request: Request, shape: type[_B]) -> _B:
-    """The JSON body as `shape`. Raises ApiProblem 400 naming the field that is unknown, missing or wrong."""
+    """The JSON body as `shape`. Raises ApiError 400 naming the field that is unknown, missing or wrong."""
     raw = await request.body() or b"{}"
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.DecodeError as error:
-        raise ApiProblem(400, f"request body: {error}") from error
+        raise ApiError(400, f"request body: {error}") from error
 
 
 async def form_or_json(request: Request, shape: type[_B]) -> _B:
@@ -33,7 +33,7 @@ async def form_or_json(request: Request, shape: type[_B]) -> _B:
     try:
         return msgspec.convert(fields, shape)
     except msgspec.ValidationError as error:
-        raise ApiProblem(400, f"request body: {error}") from error
+        raise ApiError(400, f"request body: {error}") from error
 
 
 class Page:
@@ -44,7 +44,7 @@ class Page:
         unknown = sorted(set(request.query_params) - allowed)
         if unknown:
             known = ", ".join(sorted(allowed))
-            raise ApiProblem(400, f"query parameter {unknown[0]} is unknown; known are {known}")
+            raise ApiError(400, f"query parameter {unknown[0]} is unknown; known are {known}")
         self._request = request
         self.limit = self._number("limit", 20, 1, MAXIMUM_PAGE)
         self.offset = self._number("offset", 0, 0, 2**31)
@@ -78,5 +78,5 @@ class Page:
         if text is None:
             return default
         if not text.isdecimal() or not lowest <= int(text) <= highest:
-            raise ApiProblem(400, f"query parameter {name} must be a whole number from {lowest} to {highest}")
+            raise ApiError(400, f"query parameter {name} must be a whole number from {lowest} to {highest}")
         return int(text)

@@ -7,7 +7,7 @@ from typing import Any
 from lakehouse.embedded.airbyte.catalog import public_configurations
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_duration, iso_moment
 from lakehouse.embedded.airbyte.connectors.registry import S3_DESTINATION_ID, Registry
-from lakehouse.embedded.airbyte.service import masked
+from lakehouse.embedded.airbyte.operations.secrets import masked
 from lakehouse.embedded.airbyte.store import Row
 
 _NAMESPACES = {"source": "source", "destination": "destination", "custom_format": "customformat"}
@@ -27,7 +27,7 @@ def public_actor(row: Row, registry: Registry) -> dict[str, Any]:
         f"{kind}Type": row["type"],
         "definitionId": _definition_id(row, registry),
         "workspaceId": row["workspace_id"],
-        "configuration": masked(row["configuration"]),
+        "configuration": {f"{kind}Type": row["type"], **masked(row["configuration"])},
         "createdAt": row["created_at"] // 1000,
     }
 
@@ -109,7 +109,7 @@ def config_connection(row: Row) -> dict[str, Any]:
 
 
 def config_job(row: Row, streams: list[Row], log_lines: list[str]) -> dict[str, Any]:
-    """JobInfoRead of the configuration API; `files` of a stream is an extension: how many landing files it wrote."""
+    """JobInfoRead of the configuration API; `files` of a stream, how many it landed, is an extension."""
     job = {
         "id": row["id"],
         "configType": row["type"],

@@ -18,7 +18,7 @@ _OURS = "lakehouse.embedded.airbyte.connectors"
 class SourceConnector:
     """A source: a command that speaks the protocol; ours can hand over Arrow batches as well.
 
-    `configure` and `direct` name functions as `module:function`, so that looking up a connector imports nothing.
+    `configure` and `direct` name functions as `module:function`, so that a look-up imports nothing.
     """
 
     type: str

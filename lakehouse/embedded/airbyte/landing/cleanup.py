@@ -1,4 +1,4 @@
-"""After an overwrite has succeeded, objects of older generations go; noted first, so that a kill does not keep them."""
+"""After an overwrite, objects of older generations go; this is noted first, so that a kill keeps none."""
 
 from __future__ import annotations
 

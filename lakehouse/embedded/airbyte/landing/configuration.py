@@ -21,7 +21,7 @@ class ParquetFormat(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class S3Configuration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """destination-s3. `s3_endpoint: file:///root` writes below that directory; the bucket's name is then unused."""
+    """destination-s3. `s3_endpoint: file:///root` writes below that directory, whatever the bucket's name."""
 
     s3_bucket_name: str
     s3_bucket_path: str
@@ -32,4 +32,4 @@ class S3Configuration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
     file_name_pattern: str = DEFAULT_FILE_PATTERN
     access_key_id: Secret = ""
     secret_access_key: Secret = ""
-    destinationType: Literal["s3"] = "s3"
+    destination_type: Literal["s3"] = msgspec.field(default="s3", name="destinationType")

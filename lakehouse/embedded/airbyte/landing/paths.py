@@ -65,7 +65,8 @@ def check_path_format(configuration: S3Configuration) -> str | None:
     parts = _FILE_VARIABLE.findall(configuration.file_name_pattern)
     unsupported = [name for name in parts if name not in ("part_number", "format_extension", "sync_id")]
     if unsupported:
-        return f"file_name_pattern: {{{unsupported[0]}}} is not supported; use {{part_number}}{{format_extension}}"
+        problem = f"file_name_pattern: {{{unsupported[0]}}} is not supported"
+        return problem + "; use {part_number}{format_extension}"
     if "part_number" not in parts or not configuration.file_name_pattern.endswith("{format_extension}"):
         return "file_name_pattern: {part_number} is needed, and {format_extension} at the end"
     if "${STREAM_NAME}" not in configuration.s3_path_format:

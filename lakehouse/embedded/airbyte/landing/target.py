@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -19,13 +20,13 @@ INCOMPLETE = ".airbyte-incomplete"
 class LandingTarget(Protocol):
     """Writes a job's files where no reader looks, then shows them all at once."""
 
-    def open(self, job_id: int, key: str) -> Any:
+    def open(self, job_id: int, key: str, /) -> Any:
         """A writable binary file for the object `key`; not visible before `publish`."""
 
-    def publish(self, job_id: int, keys: Iterable[str]) -> None:
+    def publish(self, job_id: int, keys: Iterable[str], /) -> None:
         """Makes finished objects visible and durable."""
 
-    def discard(self, job_id: int, keys: Iterable[str]) -> None:
+    def discard(self, job_id: int, keys: Iterable[str], /) -> None:
         """Removes what a job that did not commit left behind: unfinished files and the objects named."""
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -83,6 +84,8 @@ class DirectoryTarget:
     def discard(self, job_id: int, keys: Iterable[str]) -> None:
         self.delete(keys)
         shutil.rmtree(self._aside(job_id), ignore_errors=True)
+        with contextlib.suppress(OSError):  # another job still writes there
+            (self._root / INCOMPLETE).rmdir()
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -124,13 +127,13 @@ class BucketTarget:
     def _path(self, key: str) -> str:
         return f"{self._bucket}/{key}"
 
-    def open(self, job_id: int, key: str) -> Any:
+    def open(self, _job_id: int, key: str) -> Any:
         return self._files.open_output_stream(self._path(key))
 
-    def publish(self, job_id: int, keys: Iterable[str]) -> None:
+    def publish(self, _job_id: int, _keys: Iterable[str]) -> None:
         """Nothing to do: the objects are there since their uploads completed."""
 
-    def discard(self, job_id: int, keys: Iterable[str]) -> None:
+    def discard(self, _job_id: int, keys: Iterable[str]) -> None:
         self.delete(keys)
 
     def delete(self, keys: Iterable[str]) -> None:

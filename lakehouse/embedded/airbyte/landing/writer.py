@@ -163,7 +163,7 @@ class StreamWriter:
 
 
 def raw_ids(count: int) -> pa.Array:
-    """`count` random version-4 UUIDs as text, built column-wise: a UUID object a row would cost more than the rest."""
+    """`count` random version-4 UUIDs as text, column-wise: an object a row would cost more than the rest."""
     chunks = [_uuid_texts(min(_UUID_CHUNK, count - start)) for start in range(0, count, _UUID_CHUNK)]
     data = pa.py_buffer(b"".join(chunks))
     return pa.StringArray.from_buffers(count, _uuid_offsets(count), data)

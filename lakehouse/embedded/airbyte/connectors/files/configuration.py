@@ -1,4 +1,4 @@
-"""The configuration of source-files: the stream and format fields of Airbyte's file-based sources (source-s3)."""
+"""The configuration of source-files: streams and formats as Airbyte's file-based sources have them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class FilesConfiguration(msgspec.Struct, forbid_unknown_fields=True, frozen=True
 
     root: str
     streams: Annotated[tuple[FileStream, ...], msgspec.Meta(min_length=1)]
-    sourceType: Literal["files"] = "files"
+    source_type: Literal["files"] = msgspec.field(default="files", name="sourceType")
 
     @property
     def directory(self) -> Path:

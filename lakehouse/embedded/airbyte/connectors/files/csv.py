@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from lakehouse.embedded.airbyte.coercion import cast_strings
+from lakehouse.embedded.airbyte.coercion import all_parse
 from lakehouse.embedded.airbyte.connectors.files.configuration import CsvFormat
 from lakehouse.embedded.airbyte.protocol import ConnectorError
-from lakehouse.embedded.airbyte.types import AirbyteType, Kind
+from lakehouse.embedded.airbyte.types import Kind
 
 _BLOCK = 8 * 2**20
+_LEADING_ZERO = r"^[+-]?0[0-9]"
+_LEADING_ZERO_OR_LONG = r"^[+-]?(0[0-9]|[0-9]{16,}$)"
+_ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _PRIMITIVE = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
 _TEMPORAL = (Kind.DATE, Kind.TIMESTAMP_TZ, Kind.TIMESTAMP)
 
@@ -47,7 +50,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def header(path: Path, layout: CsvFormat) -> list[str]:
-    """The column names: declared, or the file's first line. Raises ConnectorError for an empty or odd header."""
+    """The column names: declared, or the file's first line. Raises ConnectorError for an odd header."""
     if layout.column_names:
         return list(layout.column_names)
     with opened(path) as stream:
@@ -72,7 +75,7 @@ def header(path: Path, layout: CsvFormat) -> list[str]:
 
 
 def text_batches(path: Path, layout: CsvFormat, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The file's rows, the given columns, every value as text or NULL. Raises ConnectorError naming the file."""
+    """The file's rows, the given columns, as text or NULL. Raises ConnectorError naming the file."""
     names = header(path, layout)
     read = pacsv.ReadOptions(
         block_size=_BLOCK,
@@ -136,19 +139,12 @@ class TypeInference:
 def _all_are(texts: pa.Array, kind: Kind) -> bool:
     if kind is Kind.BOOLEAN:
         return bool(pc.all(pc.is_in(pc.utf8_lower(texts), pa.array(["true", "false"]))).as_py())
-    if (
-        kind in (Kind.INTEGER, Kind.NUMBER)
-        and pc.any(pc.match_substring_regex(texts, r"^[+-]?0[0-9]")).as_py()
-    ):
-        return False  # a code such as 00501, not a quantity: as a number it would lose its zeros
-    if kind is Kind.NUMBER and pc.any(pc.match_substring_regex(texts, r"^[+-]?[0-9]{16,}$")).as_py():
-        return bool(_all_are(texts, Kind.INTEGER))  # a double would round it
-    _, refused = cast_strings(texts, AirbyteType(kind)) if kind is not Kind.DATE else _dates(texts)
-    return not refused
-
-
-def _dates(texts: pa.Array) -> tuple[None, list[int]]:
-    iso = pc.match_substring_regex(texts, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-    if not pc.all(iso).as_py():
-        return None, [0]
-    return None, cast_strings(texts, AirbyteType(Kind.DATE))[1]
+    if kind is Kind.DATE and not pc.all(pc.match_substring_regex(texts, _ISO_DATE)).as_py():
+        return False  # a timestamp would parse too, and lose its time
+    if not all_parse(texts, kind):
+        return False
+    if kind in (Kind.INTEGER, Kind.NUMBER):
+        # 00501 is a code: as a number it would lose its zeros. A double would round 16 digits and more.
+        lossy = _LEADING_ZERO if kind is Kind.INTEGER else _LEADING_ZERO_OR_LONG
+        return not pc.any(pc.match_substring_regex(texts, lossy)).as_py()
+    return True

@@ -15,7 +15,7 @@ from lakehouse.embedded.airbyte.types import AirbyteType, Kind
 
 
 def kinds_of(path: Path) -> dict[str, Kind]:
-    """The kind of each top-level column, in file order. Raises ConnectorError for a file that is no Parquet."""
+    """The kind of each column, in file order. Raises ConnectorError for a file that is no Parquet."""
     try:
         schema = pq.read_schema(path)
     except pa.ArrowInvalid as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from lakehouse.embedded.airbyte.connectors.files.listing import (
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch
-from lakehouse.embedded.airbyte.types import Column, Kind, json_schema_of
+from lakehouse.embedded.airbyte.types import AirbyteType, Column, Kind, json_schema_of
 
 _INFERENCE_BYTES = 256 * 2**20  # of text, per stream: discovery looks no further
 
@@ -69,10 +69,12 @@ def _file_batches(file: SourceFile, declared: FileStream, stream: ConfiguredStre
                 " refresh the connection's schema or deselect it",
                 kind="config_error",
             )
-    is_csv = isinstance(declared.format, CsvFormat)
-    read = (
-        csv.text_batches(file.path, declared.format, wanted) if is_csv else parquet.batches(file.path, wanted)
-    )  # type: ignore[arg-type]
+    layout = declared.format
+    convert: Callable[[pa.Array, AirbyteType], tuple[pa.Array, list[int]]]
+    if isinstance(layout, CsvFormat):
+        read, convert = csv.text_batches(file.path, layout, wanted), cast_strings
+    else:
+        read, convert = parquet.batches(file.path, wanted), parquet.converted
     for batch in read:
         changes: dict[int, list[Change]] = {}
         arrays = []
@@ -82,7 +84,7 @@ def _file_batches(file: SourceFile, declared: FileStream, stream: ConfiguredStre
                 arrays.append(pa.repeat(pa.scalar(value, pa.string()), batch.num_rows))
                 continue
             values = batch.column(column.source)
-            array, refused = (cast_strings if is_csv else parquet.converted)(values, column.type)
+            array, refused = convert(values, column.type)
             for row in refused:
                 changes.setdefault(row, []).append(Change(column.source, reason="SOURCE_SERIALIZATION_ERROR"))
             arrays.append(array)

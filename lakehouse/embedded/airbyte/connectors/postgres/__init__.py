@@ -1,1 +1,1 @@
-"""source-postgres: the configuration, catalog and state of the real connector; full and cursor-based reads."""
+"""source-postgres: configuration, catalogue and state of the real connector; full and cursor-based reads."""

@@ -37,7 +37,7 @@ class PostgresConfiguration(msgspec.Struct, forbid_unknown_fields=True, frozen=T
     ssl_mode: SslMode = SslMode()
     replication_method: Standard = Standard()
     tunnel_method: NoTunnel = NoTunnel()
-    sourceType: Literal["postgres"] = "postgres"
+    source_type: Literal["postgres"] = msgspec.field(default="postgres", name="sourceType")
 
     @property
     def address(self) -> str:

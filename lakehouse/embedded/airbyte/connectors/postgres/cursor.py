@@ -1,8 +1,8 @@
 """Which rows an incremental read takes, and the state it reaches: the real connector's cursor-based state.
 
 State: {version: 2, state_type: cursor_based, stream_name, stream_namespace, cursor_field: [c], cursor,
-cursor_record_count}. The count says how many rows had the cursor's value: while it is unchanged the next read takes
-only greater values, otherwise it takes equal ones again, so that none with an equal cursor is lost.
+cursor_record_count}. The count says how many rows had the cursor's value: while it is unchanged the next read
+takes only greater values, otherwise it takes equal ones again, so that none with an equal cursor is lost.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ def _greatest(
 ) -> tuple[str | None, int]:
     query = sql.SQL(
         "WITH g AS MATERIALIZED (SELECT max({c}) AS m FROM {t})"
-        " SELECT to_json((SELECT m FROM g)) #>> '{{}}', (SELECT count(*) FROM {t} WHERE {c} = (SELECT m FROM g))"
+        " SELECT to_json((SELECT m FROM g)) #>> '{{}}',"
+        " (SELECT count(*) FROM {t} WHERE {c} = (SELECT m FROM g))"
     )
-    row = connection.execute(query.format(c=column.identifier, t=table.identifier)).fetchone()
-    assert row is not None
-    return row[0], row[1]
+    (found,) = connection.execute(query.format(c=column.identifier, t=table.identifier)).fetchall()
+    return found[0], found[1]
 
 
 def _more_rows_at(
@@ -97,9 +97,8 @@ def _more_rows_at(
     query = sql.SQL("SELECT count(*) FROM {t} WHERE ").format(t=table.identifier) + _compare(
         column, "=", cursor
     )
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return bool(row[0] != _count(state))
+    ((count,),) = connection.execute(query).fetchall()
+    return bool(count != _count(state))
 
 
 def _count(state: Mapping[str, Any] | None) -> int:

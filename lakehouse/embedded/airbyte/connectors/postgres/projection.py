@@ -29,12 +29,12 @@ _KINDS = {
     "timestamp": Kind.TIMESTAMP,
     "timestamptz": Kind.TIMESTAMP_TZ,
 }
-# Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one value
-# just outside the range, which the readers turn into NULL plus a recorded change.
+# Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one
+# value just outside the range, which the readers turn into NULL plus a recorded change.
 _CLAMPED = "LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01')"
 _SQL = {
     "oid": "{column}::int8",
-    "float4": "{column}::text::float8",  # the shortest decimal, not the binary neighbour: 0.1, not 0.10000000149
+    "float4": "{column}::text::float8",  # the shortest decimal: 0.1, not 0.10000000149
     "money": "{column}::numeric::float8",
     "timetz": "({column} AT TIME ZONE 'UTC')::time",
     "date": _CLAMPED,

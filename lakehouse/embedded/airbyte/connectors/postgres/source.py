@@ -23,8 +23,12 @@ from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, Stre
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 
 SERIALIZATION_ERROR = "SOURCE_SERIALIZATION_ERROR"
-# How a value without a place in JSON or ISO 8601 looks in a line; only lines with one of these are looked into.
+# How a value without a place in JSON or ISO 8601 looks in a line; only lines with one are looked into.
 _SUSPECT = (b'"NaN"', b'nfinity"', b'"10000-01-01', b' BC"', b'"24:00:00')
+# Quote and delimiter never occur in JSON text, which escapes control characters: every line comes out raw.
+_COPY = sql.SQL(
+    "COPY (SELECT row_to_json(r) FROM ({}) r) TO STDOUT (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02')"
+)
 
 
 class PostgresSource:
@@ -63,14 +67,10 @@ class PostgresSource:
         with connected(settings) as connection:
             table = table_for(connection, stream)
             query, reached = select(connection, table, stream, state, array_as_text=False)
-            # Quote and delimiter never occur in JSON text, which escapes control characters: lines come out raw.
-            copy = sql.SQL(
-                "COPY (SELECT row_to_json(r) FROM ({}) r) TO STDOUT (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02')"
-            )
             guarded = {
                 name for name in stream.json_schema["properties"] if table.columns[name].kind in GUARDED
             }
-            with connection.cursor().copy(copy.format(query)) as lines:
+            with connection.cursor().copy(_COPY.format(query)) as lines:
                 for line in _lines(lines):
                     yield _guarded(line, guarded)
         if reached is not None:

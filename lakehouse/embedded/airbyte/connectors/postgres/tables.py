@@ -124,7 +124,7 @@ def _last_line(error: Exception) -> str:
 
 
 def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> dict[tuple[str, str], Table]:
-    """The readable tables and views of the schemas, in name order; partitions are read through their parent."""
+    """The readable tables and views of the schemas, by name; partitions are read through their parent."""
     keys: dict[tuple[str, str], list[str]] = {}
     for schema, table, column in connection.execute(_KEYS, (list(schemas),)):
         keys.setdefault((schema, table), []).append(column)
@@ -139,8 +139,8 @@ def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> 
 def table_for(connection: psycopg.Connection[Any], stream: ConfiguredStream) -> Table:
     """The table of a configured stream, checked against what the catalog selected.
 
-    Raises ConnectorError naming stream and column when the table is gone, or a selected column, a primary key or
-    a cursor is gone or has changed its type.
+    Raises ConnectorError naming stream and column when the table is gone, or a selected column, a primary key
+    or a cursor is gone or has changed its type.
     """
     schema = stream.namespace or "public"
     table = tables_of(connection, (schema,)).get((schema, stream.name))
@@ -148,9 +148,9 @@ def table_for(connection: psycopg.Connection[Any], stream: ConfiguredStream) -> 
     if table is None:
         problem = f"{where}: table {schema}.{stream.name} is gone, or the user may not read it; {REFRESH}"
         raise ConnectorError(problem, kind="config_error")
-    needed = {path[0]: "primary key" for path in stream.primary_key} | {
-        c: "cursor" for c in stream.cursor_field[:1]
-    }
+    needed = {path[0]: "primary key" for path in stream.primary_key} | dict.fromkeys(
+        stream.cursor_field[:1], "cursor"
+    )
     for name in [*needed, *stream.json_schema.get("properties", {})]:
         column = table.columns.get(name)
         role = f"{needed[name]} column" if name in needed else "column"

@@ -1,0 +1,1 @@
+"""What both APIs do with sources, destinations, connections and jobs; every refusal is an ApiError."""
