@@ -18,18 +18,28 @@ _AHEAD = 4  # batches read while one is written
 
 def extract_directly(reader: DirectRead, configuration: Mapping[str, Any], streams: Streams) -> None:
     """Reads one stream after the other; each is committed when it is complete."""
-    for sync, state in streams.items():
-        for item in _ahead(reader(configuration, sync.stream, state)):
-            if isinstance(item, StreamState):
-                sync.reach(item.state)
-            else:
-                sync.write(item)
-        sync.commit(complete=True)
+
+    def read() -> Iterator[_Read]:
+        for sync, state in streams.items():
+            for item in reader(configuration, sync.stream, state):
+                yield sync, item
+            yield sync, None
+
+    for sync, item in _ahead(read()):
+        if item is None:
+            sync.commit(complete=True)
+        elif isinstance(item, StreamState):
+            sync.reach(item.state)
+        else:
+            sync.write(item)
 
 
-def _ahead(items: Iterator[LandingBatch | StreamState]) -> Iterator[LandingBatch | StreamState]:
-    """The same items, produced in a thread of their own so that reading and writing overlap."""
-    queue: Queue[LandingBatch | StreamState | BaseException | None] = Queue(_AHEAD)
+_Read = tuple[StreamSync, LandingBatch | StreamState | None]  # None: the stream is complete
+
+
+def _ahead(items: Iterator[_Read]) -> Iterator[_Read]:
+    """The same items, produced in a thread of their own: the next batch is read while one is written."""
+    queue: Queue[_Read | BaseException | None] = Queue(_AHEAD)
 
     def produce() -> None:
         try:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.embedded.airbyte.landing.paths import StreamPath
@@ -185,7 +186,8 @@ def _uuid_texts(count: int) -> bytearray:
 
 @lru_cache(maxsize=4)
 def _uuid_offsets(count: int) -> pa.Buffer:
-    return pa.array(range(0, 36 * count + 1, 36), pa.int32()).buffers()[1]
+    steps = pa.concat_arrays([pa.array([0], pa.int32()), pa.repeat(pa.scalar(36, pa.int32()), count)])
+    return pc.cumulative_sum(steps).buffers()[1]
 
 
 def generation_of(file: Any) -> int | None:
