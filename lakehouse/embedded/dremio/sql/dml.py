@@ -1,0 +1,209 @@
+"""DELETE, UPDATE and MERGE as SELECTs of the rows a copy-on-write keeps or makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from lakehouse.embedded.dremio.sql.model import Delete, Merge, Path, Plan, Resolver, SqlError, Update
+from lakehouse.embedded.dremio.sql.plan import TARGET, plan
+
+_MATCHED = "__matched"
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """`content` gives all rows of the target after the merge; `ambiguous` gives one boolean: whether a target
+    row is matched by several source rows, in which case the statement must fail."""
+
+    content: Plan
+    ambiguous: Plan
+
+
+def delete_plan(statement: Delete, resolver: Resolver) -> Plan:
+    """The rows that remain; a predicate that is NULL keeps its row. The target's placeholder is `target`."""
+    keep = exp.not_(exp.Coalesce(this=exp.paren(_condition(statement.where)), expressions=[exp.false()]))
+    return plan(exp.select("*").from_(_target(statement.path)).where(keep), resolver)
+
+
+def update_plan(statement: Update, resolver: Resolver) -> Plan:
+    """All rows of the target with their new values, columns in the table's order."""
+    new = _by_column(statement.assignments, statement.path, resolver)
+    condition = _condition(statement.where)
+    projections = []
+    for column in resolver.resolve(statement.path).columns:
+        value: exp.Expression = exp.column(column.name, quoted=True)
+        if column.name.lower() in new:
+            then = exp.If(this=condition.copy(), true=new[column.name.lower()].copy())
+            value = exp.Case(ifs=[then], default=value)
+        projections.append(exp.alias_(value, column.name, quoted=True))
+    return plan(exp.select(*projections).from_(_target(statement.path, statement.alias)), resolver)
+
+
+def merge_plan(statement: Merge, resolver: Resolver) -> MergePlan:
+    """WHEN MATCHED UPDATE | DELETE and WHEN NOT MATCHED INSERT, each with an optional AND condition.
+
+    Raises:
+        SqlError: WHEN NOT MATCHED BY SOURCE, or an assignment to a column the target does not have.
+    """
+    tree: Any = statement.tree
+    columns = [column.name for column in resolver.resolve(statement.path).columns]
+    alias = tree.this.alias or statement.path[-1]
+    source = _source(tree.args["using"])
+    whens = tree.args["whens"].expressions
+    if any(when.args.get("source") for when in whens):
+        raise SqlError("MERGE: WHEN NOT MATCHED BY SOURCE is not supported by the local engine")
+    on = tree.args["on"]
+    kept = _kept(statement.path, alias, source, on, [w for w in whens if w.args.get("matched")], columns)
+    inserts = [_inserted(statement.path, alias, source, on, w, columns) for w in whens if not w.args.get("matched")]
+    content: exp.Expression = kept
+    for insert in inserts:
+        content = exp.Union(this=content, expression=insert, distinct=False)
+    joined = exp.select(exp.Count(this=exp.Star())).from_(_target(statement.path, alias)).join(source.copy(), on=on.copy())
+    matched = exp.select(exp.Count(this=exp.Star())).from_(_target(statement.path, alias)).where(_exists(source, on))
+    several = exp.GT(this=exp.Subquery(this=joined), expression=exp.Subquery(this=matched))
+    return MergePlan(plan(content, resolver), plan(exp.select(exp.alias_(several, "ambiguous")), resolver))
+
+
+def simple_filter(where: exp.Expression | None) -> list[tuple[str, str, Any]] | None:
+    """The predicate as conjuncts (column, op, literal), op one of = < <= > >=; None when it is anything else."""
+    if where is None:
+        return []
+    conjuncts = []
+    for part in where.unnest().flatten() if isinstance(where.unnest(), exp.And) else [where.unnest()]:
+        part = part.unnest()
+        if isinstance(part, exp.Between):
+            column, low, high = part.this.unnest(), _literal(part.args["low"]), _literal(part.args["high"])
+            if not isinstance(column, exp.Column) or low is None or high is None:
+                return None
+            conjuncts += [(column.name, ">=", low), (column.name, "<=", high)]
+            continue
+        symbol = _SYMBOLS.get(type(part))
+        if symbol is None:
+            return None
+        left, right = part.this.unnest(), part.expression.unnest()
+        if not isinstance(left, exp.Column):
+            left, right, symbol = right, left, _MIRRORED[symbol]
+        value = _literal(right)
+        if not isinstance(left, exp.Column) or value is None:
+            return None
+        conjuncts.append((left.name, symbol, value))
+    return conjuncts
+
+
+_SYMBOLS = {exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _literal(node: exp.Expression) -> Any:
+    """A Python value; dates and timestamps stay ISO text, which compares and parses as such."""
+    node = node.unnest()
+    if isinstance(node, exp.Cast) and node.to.this in (exp.DType.DATE, exp.DType.TIMESTAMP):
+        node = node.this
+    if isinstance(node, exp.Literal):
+        return node.this if node.is_string else node.to_py()
+    if isinstance(node, exp.Boolean):
+        return node.this
+    return None
+
+
+def _kept(path: Path, alias: str, source: exp.Expression, on: exp.Expression, whens: list[Any], columns: list[str]) -> exp.Select:
+    marked = exp.select(exp.Star(), exp.alias_(exp.true(), _MATCHED)).from_(_without_alias(source))
+    joined = exp.Subquery(this=marked, alias=exp.TableAlias(this=exp.to_identifier(source.alias_or_name)))
+    matched = exp.column(_MATCHED, table=source.alias_or_name)
+    ifs: dict[str, list[exp.If]] = {name: [] for name in columns}
+    earlier: list[exp.Expression] = []
+    deleted: list[exp.Expression] = []
+    for when in whens:
+        applies = exp.and_(matched.copy(), *([when.args["condition"].copy()] if when.args.get("condition") else []))
+        first = exp.and_(applies, *(exp.not_(exp.paren(e.copy())) for e in earlier))
+        earlier.append(applies)
+        then = when.args["then"]
+        if isinstance(then, exp.Update):
+            for name, value in _assigned(then, source.alias_or_name, columns).items():
+                ifs[name].append(exp.If(this=first.copy(), true=value))
+        else:
+            deleted.append(first)
+    projections = []
+    for name in columns:
+        value: exp.Expression = exp.column(name, table=alias, quoted=True)
+        if ifs[name]:
+            value = exp.Case(ifs=ifs[name], default=value)
+        projections.append(exp.alias_(value, name, quoted=True))
+    select = exp.select(*projections).from_(_target(path, alias)).join(joined, on=on.copy(), join_type="left")
+    for condition in deleted:
+        select = select.where(exp.not_(exp.Coalesce(this=exp.paren(condition), expressions=[exp.false()])))
+    return select
+
+
+def _inserted(path: Path, alias: str, source: exp.Expression, on: exp.Expression, when: Any, columns: list[str]) -> exp.Select:
+    then = when.args["then"]
+    names = [n.name for n in then.this.expressions] if isinstance(then.this, exp.Tuple) else columns
+    if isinstance(then.this, exp.Star) or then.expression is None:
+        values: list[exp.Expression] = [exp.column(name, table=source.alias_or_name) for name in columns]
+    else:
+        values = list(then.expression.expressions)
+    given = {name.lower(): value for name, value in zip(names, values, strict=True)}
+    _refuse_unknown(given, columns)
+    projections = [exp.alias_(given.get(name.lower(), exp.null()).copy(), name, quoted=True) for name in columns]
+    unmatched = exp.not_(exp.Exists(this=exp.select("1").from_(_target(path, alias)).where(on.copy())))
+    select = exp.select(*projections).from_(source.copy()).where(unmatched)
+    return select.where(when.args["condition"].copy()) if when.args.get("condition") else select
+
+
+def _exists(source: exp.Expression, on: exp.Expression) -> exp.Expression:
+    return exp.Exists(this=exp.select("1").from_(source.copy()).where(on.copy()))
+
+
+def _assigned(update: exp.Update, source: str, columns: list[str]) -> dict[str, exp.Expression]:
+    if any(isinstance(item, exp.Star) for item in update.expressions):
+        return {name: exp.column(name, table=source) for name in columns}
+    given = {item.this.name.lower(): item.expression.copy() for item in update.expressions}
+    _refuse_unknown(given, columns)
+    return {name: given[name.lower()] for name in columns if name.lower() in given}
+
+
+def _by_column(assignments: Any, path: Path, resolver: Resolver) -> dict[str, exp.Expression]:
+    given = {name.lower(): value for name, value in assignments}
+    _refuse_unknown(given, [column.name for column in resolver.resolve(path).columns])
+    return given
+
+
+def _refuse_unknown(given: dict[str, Any], columns: list[str]) -> None:
+    unknown = sorted(set(given) - {name.lower() for name in columns})
+    if unknown:
+        raise SqlError(f"no column {', '.join(unknown)} in the target; it has {', '.join(columns)}")
+
+
+def _target(path: Path, alias: str | None = None) -> exp.Table:
+    *schema, name = path
+    table = exp.Table(this=exp.to_identifier(name, quoted=True))
+    if schema:
+        *catalog, db = schema
+        table.set("db", exp.to_identifier(".".join([*catalog[1:], db]) if len(catalog) > 1 else db, quoted=True))
+        if catalog:
+            table.set("catalog", exp.to_identifier(catalog[0], quoted=True))
+    table.set("alias", exp.TableAlias(this=exp.to_identifier(alias or name, quoted=True)))
+    table.meta[TARGET] = True
+    return table
+
+
+def _source(using: Any) -> exp.Expression:
+    if not using.alias_or_name:
+        raise SqlError("MERGE: the source needs an alias")
+    return using  # type: ignore[no-any-return]
+
+
+def _without_alias(source: exp.Expression) -> exp.Expression:
+    bare = source.copy()
+    if isinstance(bare, exp.Subquery):
+        bare.set("alias", exp.TableAlias(this=exp.to_identifier("source_rows")))
+    else:
+        bare.set("alias", None)
+    return bare
+
+
+def _condition(where: exp.Expression | None) -> exp.Expression:
+    return exp.true() if where is None else where.copy()
