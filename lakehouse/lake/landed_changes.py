@@ -1,0 +1,163 @@
+"""The newest version of every landed key, as the DuckDB table `change`."""
+
+# ruff: noqa: S608  names and literals are quoted by column_types.quoted and duckdb_session.literal
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzType
+
+from lakehouse.errors import PermanentError
+from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
+from lakehouse.lake.duckdb_session import literal
+from lakehouse.lake.filesystem import readable
+from lakehouse.lake.landed_schema import DELETED_AT, EXTRACTED_AT, LSN
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from lakehouse.lake.layout import LandingObject
+    from lakehouse.lake.merge_spec import MergeSpec
+    from lakehouse.lake.pending import Pending
+    from lakehouse.lake.watermark import Lsn
+
+DAY = "__lakehouse_day"
+"""The partition's day, DATE; NULL in tables without partitions."""
+_DAY_TYPES = {
+    "DATE": DateType(),
+    "TIMESTAMP": TimestampType(),
+    "TIMESTAMP WITH TIME ZONE": TimestamptzType(),
+}
+_FILE = "__lakehouse_file"
+_ROW = "__lakehouse_row"
+_OBJECT = "__lakehouse_object"
+_DELETED = "__lakehouse_deleted"
+
+
+def open_landed(connection: DuckDBPyConnection, objects: Sequence[LandingObject]) -> None:
+    """Create the view `landed`: every row of the objects, with its object's place among them."""
+    connection.execute(f"CREATE TEMP TABLE landed_object ({_FILE} VARCHAR, {_OBJECT} INTEGER, epoch BIGINT)")
+    connection.executemany(
+        "INSERT INTO landed_object VALUES (?, ?, ?)",
+        [[readable(found.url), place, found.epoch_ms] for place, found in enumerate(objects)],
+    )
+    files = ", ".join(literal(readable(found.url)) for found in objects)
+    connection.execute(
+        f"CREATE TEMP VIEW landed AS SELECT *, file_row_number AS {_ROW} FROM read_parquet([{files}],"
+        f" union_by_name = true, filename = {literal(_FILE)}, file_row_number = true)"
+        f" JOIN landed_object USING ({_FILE})"
+    )
+
+
+def derived_column(connection: DuckDBPyConnection, spec: MergeSpec) -> dict[str, IcebergType]:
+    """The partition's column and type where an expression derives it, else nothing.
+
+    Raises:
+        PermanentError: it does not evaluate on the landed columns, or gives no date or timestamp.
+    """
+    import duckdb
+
+    if spec.partition is None or spec.partition.expression is None:
+        return {}
+    where = f"partition_by.expression of {spec.name}"
+    try:
+        described = connection.execute(f"DESCRIBE SELECT ({spec.partition.expression}) FROM landed")
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
+        raise PermanentError(
+            f"{spec.partition.expression!r} does not evaluate: {str(error).splitlines()[0]}",
+            where=where,
+            remedy="write DuckDB SQL over the landed columns",
+        ) from None
+    kind = str(described.fetchall()[0][1])
+    if kind not in _DAY_TYPES:
+        raise PermanentError(
+            f"{spec.partition.expression!r} gives {kind}", where=where, remedy="cast it to DATE or TIMESTAMP"
+        )
+    return {spec.partition.column: _DAY_TYPES[kind]}
+
+
+def collect_changes(
+    connection: DuckDBPyConnection,
+    spec: MergeSpec,
+    columns: dict[str, IcebergType],
+    landed: dict[str, IcebergType],
+    pending: Pending,
+) -> None:
+    """Create the table `change`: of each key the newest version, deletions included.
+
+    Versions are ordered by `_ab_cdc_lsn` where landed, else by the cursor; then by the time of extraction,
+    the order of delivery, and the place in the object. Positions below the floor were applied before: a
+    repeated insert must not bring a deleted key back.
+
+    Raises:
+        PermanentError: a row without primary key; names table, column and object.
+    """
+    keys = quoted_list(spec.primary_key)
+    where = ""
+    if LSN in landed and pending.floor is not None:
+        where = f"WHERE {LSN} IS NULL OR {LSN} >= {_number_or_text(pending.floor)}"
+    order = [f"{quoted(EXTRACTED_AT)} DESC NULLS LAST", f"{_OBJECT} DESC", f"{_ROW} DESC"]
+    if version := version_column(spec, landed):
+        order.insert(0, f"{quoted(version)} DESC NULLS LAST")
+    deleted = f"{quoted(DELETED_AT)} IS NOT NULL" if DELETED_AT in landed else "false"
+    connection.execute(
+        f"CREATE TEMP TABLE change AS SELECT {_projection(spec, columns, landed)},"
+        f" {day_of(spec)} AS {DAY}, {_DELETED}, {_OBJECT}"
+        f" FROM (SELECT *, {deleted} AS {_DELETED} FROM landed {where}"
+        f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1)"
+    )
+    _refuse_null_keys(connection, spec, pending.objects)
+
+
+def version_column(spec: MergeSpec, columns: dict[str, IcebergType]) -> str | None:
+    """What orders the versions of a key before the time of extraction does."""
+    return LSN if LSN in columns else spec.cursor_field
+
+
+def day_of(spec: MergeSpec) -> str:
+    """SQL of a row's partition."""
+    return f"CAST({quoted(spec.partition.column)} AS DATE)" if spec.partition else "CAST(NULL AS DATE)"
+
+
+def highest_lsn(
+    connection: DuckDBPyConnection, landed: dict[str, IcebergType], newest_epoch: int
+) -> tuple[Lsn | None, Lsn | None]:
+    """The highest log position landed, and the highest landed before `newest_epoch`."""
+    if LSN not in landed:
+        return None, None
+    found = connection.execute(
+        f"SELECT max({LSN}), max({LSN}) FILTER (WHERE epoch < {newest_epoch}) FROM landed"
+    ).fetchall()
+    highest, older = found[0]
+    return highest, older
+
+
+def _projection(spec: MergeSpec, columns: dict[str, IcebergType], landed: dict[str, IcebergType]) -> str:
+    parts = []
+    for name, kind in columns.items():
+        value = quoted(name) if name in landed else "NULL"
+        if spec.partition and spec.partition.expression and name == spec.partition.column:
+            value = f"({spec.partition.expression})"
+        parts.append(f"CAST({value} AS {duckdb_type(kind)}) AS {quoted(name)}")
+    return ", ".join(parts)
+
+
+def _refuse_null_keys(
+    connection: DuckDBPyConnection, spec: MergeSpec, objects: Sequence[LandingObject]
+) -> None:
+    for name in spec.primary_key:
+        found = connection.execute(
+            f"SELECT {_OBJECT} FROM change WHERE {quoted(name)} IS NULL LIMIT 1"
+        ).fetchone()
+        if found:
+            raise PermanentError(
+                f"a row of {spec.name} has NULL in primary key column {name}",
+                where=objects[found[0]].url,
+                remedy="correct the source's row, or declare another primary_key",
+            )
+
+
+def _number_or_text(position: Lsn) -> str:
+    return literal(position) if isinstance(position, str) else repr(position)

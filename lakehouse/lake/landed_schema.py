@@ -1,0 +1,172 @@
+"""What the landed objects hold, read from their Parquet footers: columns, types and generation."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException, pyarrow_to_schema
+from pyiceberg.types import IcebergType
+
+from lakehouse.errors import PermanentError, TransientError
+from lakehouse.lake.column_types import common_type, type_name
+from lakehouse.lake.filesystem import path_of
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+    from lakehouse.lake.layout import LandingObject
+
+RAW_ID = "_airbyte_raw_id"
+EXTRACTED_AT = "_airbyte_extracted_at"
+GENERATION_ID = "_airbyte_generation_id"
+AIRBYTE_COLUMNS = (RAW_ID, EXTRACTED_AT, GENERATION_ID)
+"""The columns of destination-s3 that bronze keeps."""
+AIRBYTE_META = "_airbyte_meta"
+CDC_PREFIX = "_ab_cdc_"
+LSN = "_ab_cdc_lsn"
+DELETED_AT = "_ab_cdc_deleted_at"
+
+_FOOTER_READERS = 8
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """The footer of one landed object."""
+
+    landing: LandingObject
+    columns: dict[str, IcebergType]
+    rows: int
+    generation: int | None
+    """`_airbyte_generation_id` of its rows; None when it has no rows."""
+
+
+def read_footers(filesystem: FileSystem, objects: Sequence[LandingObject]) -> list[LandedFile]:
+    """The footers of the objects, in the same order.
+
+    Raises:
+        PermanentError: an object that is no Parquet file, lacks Airbyte's columns, holds several generations,
+            or has a column of a type that Iceberg does not know.
+        TransientError: an object vanished since it was listed.
+    """
+    with ThreadPoolExecutor(_FOOTER_READERS) as readers:
+        return list(readers.map(lambda landing: _read_footer(filesystem, landing), objects))
+
+
+def landed_columns(table: str, files: Sequence[LandedFile]) -> dict[str, IcebergType]:
+    """The columns of all files in bronze order: the source's, then Airbyte's, then those of CDC.
+
+    Raises:
+        PermanentError: two files give a column types that no widening makes one; names table, column, both.
+    """
+    found: dict[str, tuple[IcebergType, LandingObject]] = {}
+    for file in files:
+        for name, column_type in file.columns.items():
+            known = found.get(name)
+            joined = common_type(known[0], column_type) if known else column_type
+            if known and joined is None:
+                raise retyped(table, name, type_name(known[0]), type_name(column_type), file.landing.url)
+            found[name] = (joined or column_type, file.landing)
+    _refuse_names_equal_but_for_case(table, {name: landing for name, (_, landing) in found.items()})
+    source = [name for name in found if name not in AIRBYTE_COLUMNS and not name.startswith(CDC_PREFIX)]
+    cdc = [name for name in found if name.startswith(CDC_PREFIX)]
+    return {name: found[name][0] for name in (*source, *AIRBYTE_COLUMNS, *cdc)}
+
+
+def retyped(table: str, column: str, before: str, after: str, where: str) -> PermanentError:
+    """The refusal of a column whose type changed to one that does not hold the old values."""
+    return PermanentError(
+        f"column {column} of {table} was {before} and is now landed as {after}",
+        where=where,
+        remedy="undo the change in the source, or rebuild the table from landing",
+    )
+
+
+def _read_footer(filesystem: FileSystem, landing: LandingObject) -> LandedFile:
+    try:
+        metadata = pq.read_metadata(path_of(landing.url), filesystem=filesystem)
+    except FileNotFoundError as error:
+        raise TransientError(
+            "landed object vanished while it was read", where=landing.url, remedy="run the merge again"
+        ) from error
+    except pa.ArrowInvalid as error:
+        raise PermanentError(
+            f"not a Parquet file: {str(error).splitlines()[0]}",
+            where=landing.url,
+            remedy="remove it from landing/ and sync again",
+        ) from error
+    columns = _columns(metadata.schema.to_arrow_schema(), landing)
+    missing = [name for name in AIRBYTE_COLUMNS if name not in columns]
+    if missing:
+        raise PermanentError(
+            f"column {missing[0]} is missing",
+            where=landing.url,
+            remedy="landing holds what Airbyte's destination-s3 writes; remove what something else put there",
+        )
+    return LandedFile(landing, columns, metadata.num_rows, _generation(filesystem, landing, metadata))
+
+
+def _columns(schema: pa.Schema, landing: LandingObject) -> dict[str, IcebergType]:
+    field_ids = itertools.count(1)
+    columns = {}
+    for field in schema:
+        if field.name == AIRBYTE_META:
+            continue
+        try:
+            converted = pyarrow_to_schema(pa.schema([_with_field_ids(field, field_ids)]))
+        except (UnsupportedPyArrowTypeException, TypeError, ValueError) as error:
+            raise PermanentError(
+                f"column {field.name} has type {field.type}, which Iceberg does not hold",
+                where=landing.url,
+                remedy="exclude the column in the Airbyte connection",
+            ) from error
+        columns[field.name] = converted.fields[0].field_type
+    return columns
+
+
+def _with_field_ids(field: pa.Field, field_ids: Iterator[int]) -> pa.Field:
+    """The field with fresh Parquet field ids throughout, without which pyiceberg converts no Arrow type."""
+    kind = field.type
+    if pa.types.is_struct(kind):
+        kind = pa.struct([_with_field_ids(child, field_ids) for child in kind])
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = pa.list_(_with_field_ids(kind.value_field, field_ids))
+    return pa.field(field.name, kind, True, {b"PARQUET:field_id": str(next(field_ids)).encode()})
+
+
+def _generation(filesystem: FileSystem, landing: LandingObject, metadata: pq.FileMetaData) -> int | None:
+    if metadata.num_rows == 0:
+        return None
+    leaf = next(i for i in range(metadata.num_columns) if metadata.schema.column(i).path == GENERATION_ID)
+    found: set[Any] = set()
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(leaf).statistics
+        if statistics is None or not statistics.has_min_max:
+            column = pq.read_table(path_of(landing.url), columns=[GENERATION_ID], filesystem=filesystem)
+            found = set(column.column(0).unique().to_pylist())
+            break
+        found |= {statistics.min, statistics.max}
+    if len(found) != 1 or None in found:
+        raise PermanentError(
+            f"rows of generations {sorted(map(str, found))} in one object",
+            where=landing.url,
+            remedy="destination-s3 writes one generation an object; remove it from landing/ and sync again",
+        )
+    return int(found.pop())
+
+
+def _refuse_names_equal_but_for_case(table: str, names: dict[str, LandingObject]) -> None:
+    seen: dict[str, str] = {}
+    for name, landing in names.items():
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise PermanentError(
+                f"columns {other} and {name} of {table} differ in case alone, which Dremio cannot tell apart",
+                where=landing.url,
+                remedy="exclude one of them in the Airbyte connection",
+            )

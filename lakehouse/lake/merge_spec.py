@@ -1,0 +1,75 @@
+"""What a merge is asked for, and what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from lakehouse.lake.watermark import Watermark
+
+Mode = Literal["append", "overwrite"]
+
+
+@dataclass(frozen=True)
+class DayPartition:
+    """Partitions by the day (UTC) of a date or timestamp column."""
+
+    column: str
+    expression: str | None = None
+    """DuckDB SQL that derives the column from the landed ones, where the source has no such column."""
+
+
+@dataclass(frozen=True)
+class MergeSpec:
+    """One bronze table: the current rows of one landed stream."""
+
+    identifier: tuple[str, str]
+    """In the Iceberg catalogue: `("bronze", "shop__orders")`."""
+    location: str
+    """URL of the table's files: `<lake>/bronze/shop/orders`."""
+    source: str
+    stream: str
+    primary_key: tuple[str, ...]
+    mode: Mode
+    """`append`: landed rows are changes, the newest version of each key stays (incremental, CDC, and
+    full_refresh with append). `overwrite`: the newest landed generation is the whole content
+    (full_refresh with overwrite)."""
+    cursor_field: str | None = None
+    """Orders the versions of a key where there is no `_ab_cdc_lsn`; then `_airbyte_extracted_at` does."""
+    partition: DayPartition | None = None
+    rebuild: bool = False
+    """Compute the table from everything in landing, whatever was applied before."""
+
+    @property
+    def name(self) -> str:
+        """The table's name for people: `bronze.shop__orders`."""
+        return ".".join(self.identifier)
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What one merge did. Counts are of keys; a table without partitions has the one partition None."""
+
+    identifier: tuple[str, str]
+    partitions: dict[date | None, int]
+    """Partitions whose rows changed, with their rows afterwards; None holds the rows without a day."""
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+    """Keys landed without a difference: repeated, older than the table's row, or deleted before."""
+    landed_rows: int
+    """Rows read from landing, all versions of a key counted."""
+    objects: tuple[str, ...]
+    """Names of the landed objects that were consumed."""
+    rows: int
+    """Rows in the table afterwards."""
+    bytes: int
+    """Size of the table's current data files."""
+    snapshot_id: int | None
+    """The table's current snapshot; None while nothing was ever landed."""
+    watermark: Watermark | None
+    committed: bool
+    """False when nothing was pending, so that there was nothing to commit."""
+    seconds: float

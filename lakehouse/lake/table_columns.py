@@ -1,0 +1,151 @@
+"""The columns that a bronze table will have after a merge, and the Iceberg changes that lead there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import DayTransform, IdentityTransform
+from pyiceberg.types import (
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IcebergType,
+    IntegerType,
+    ListType,
+    LongType,
+    NestedField,
+    StructType,
+    TimestampType,
+    TimestamptzType,
+)
+
+from lakehouse.errors import PermanentError
+from lakehouse.lake.column_types import common_type, type_name
+from lakehouse.lake.landed_schema import retyped
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table, Transaction
+
+    from lakehouse.lake.merge_spec import MergeSpec
+
+
+@dataclass(frozen=True)
+class TargetColumns:
+    """The table's columns in order, and how they come about."""
+
+    types: dict[str, IcebergType]
+    evolved: tuple[str, ...]
+    """Added columns, and those whose type Iceberg can promote in place."""
+    replaced: tuple[str, ...]
+    """Columns whose new type Iceberg cannot promote to (long to double): a new column takes the name, and
+    every file is rewritten in the same commit."""
+
+
+def target_columns(spec: MergeSpec, table: Table | None, landed: dict[str, IcebergType]) -> TargetColumns:
+    """The columns of `table` joined with the landed ones. A dropped column stays, and holds NULL.
+
+    Raises:
+        PermanentError: a column was landed with a type that does not hold its old values.
+    """
+    if table is None:
+        return TargetColumns(dict(landed), (), ())
+    types = {field.name: field.field_type for field in table.schema().fields}
+    evolved: list[str] = []
+    replaced: list[str] = []
+    for name, landed_type in landed.items():
+        current = types.get(name)
+        if current is None:
+            types[name] = landed_type
+            evolved.append(name)
+            continue
+        joined = landed_type if spec.rebuild else common_type(current, landed_type)
+        fixed = name in spec.primary_key or (spec.partition is not None and name == spec.partition.column)
+        if joined is None or (fixed and not _promotes(current, joined)):
+            raise retyped(spec.name, name, type_name(current), type_name(landed_type), table.location())
+        if type_name(joined) != type_name(current):
+            types[name] = joined
+            (evolved if _promotes(current, joined) else replaced).append(name)
+    return TargetColumns(types, tuple(evolved), tuple(replaced))
+
+
+def evolve(transaction: Transaction, columns: TargetColumns) -> None:
+    """Bring the transaction's schema to the target columns."""
+    if columns.replaced:
+        with transaction.update_schema() as update:
+            for name in columns.replaced:
+                update.delete_column(name)
+        with transaction.update_schema() as update:
+            for name in columns.replaced:
+                update.add_column(name, columns.types[name])
+    if columns.evolved:
+        changed = {name: columns.types[name] for name in columns.evolved}
+        with transaction.update_schema() as update:
+            update.union_by_name(iceberg_schema(changed))
+
+
+def iceberg_schema(types: dict[str, IcebergType]) -> Schema:
+    """An Iceberg schema of optional columns; its field ids are the catalogue's to assign."""
+    return Schema(
+        *(
+            NestedField(position, name, kind, required=False)
+            for position, (name, kind) in enumerate(types.items(), 1)
+        )
+    )
+
+
+def partition_spec(spec: MergeSpec, types: dict[str, IcebergType]) -> PartitionSpec:
+    """One partition a day: a DATE column as it is, a timestamp through Iceberg's day transform.
+
+    For a DATE both give the same partitions; identity is what Dremio writes for PARTITION BY (column), and
+    what every engine can prune on without knowing transforms.
+
+    Raises:
+        PermanentError: the column holds neither.
+    """
+    if spec.partition is None:
+        return PartitionSpec()
+    column = spec.partition.column
+    position = list(types).index(column) + 1
+    kind = types[column]
+    if isinstance(kind, DateType):
+        field = PartitionField(position, 1000, IdentityTransform(), column)
+    elif isinstance(kind, TimestampType | TimestamptzType):
+        field = PartitionField(position, 1000, DayTransform(), f"{column}_day")
+    else:
+        raise PermanentError(
+            f"partition column {column} of {spec.name} is {type_name(kind)}",
+            where=f"partition_by.column of {spec.name}",
+            remedy="declare a date or timestamp column, or partition_by.expression that gives a date",
+        )
+    return PartitionSpec(field)
+
+
+def refuse_other_partitioning(spec: MergeSpec, table: Table) -> None:
+    """Raises PermanentError when the table is not partitioned as declared."""
+    fields = table.spec().fields
+    actual = [table.schema().find_column_name(field.source_id) for field in fields]
+    declared = [spec.partition.column] if spec.partition else []
+    if actual != declared:
+        raise PermanentError(
+            f"{spec.name} is partitioned by {actual or 'nothing'}, declared is {declared or 'nothing'}",
+            where=table.location(),
+            remedy="restore partition_by, or drop the table and let the next merge build it from landing",
+        )
+
+
+def _promotes(current: IcebergType, wider: IcebergType) -> bool:
+    """Whether Iceberg allows the change in place (https://iceberg.apache.org/spec/#schema-evolution)."""
+    if type_name(current) == type_name(wider):
+        return True
+    if isinstance(current, StructType) and isinstance(wider, StructType):
+        kinds = {field.name: field.field_type for field in wider.fields}
+        return all(f.name in kinds and _promotes(f.field_type, kinds[f.name]) for f in current.fields)
+    if isinstance(current, ListType) and isinstance(wider, ListType):
+        return _promotes(current.element_type, wider.element_type)
+    if isinstance(current, DecimalType) and isinstance(wider, DecimalType):
+        return current.scale == wider.scale and current.precision <= wider.precision
+    return (type(current), type(wider)) in {(IntegerType, LongType), (FloatType, DoubleType)}

@@ -1,0 +1,108 @@
+"""How far a bronze table has consumed its landing, kept in the summary of the snapshot that applied it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import PermanentError
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from lakehouse.lake.layout import LandingObject
+
+WATERMARK_PROPERTY = "lakehouse.watermark"
+
+Lsn = int | float | str
+"""A log position: a number from Postgres, a fixed-width string from SQL Server."""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """Everything landed before `epoch`, and `objects` of it, is in the table.
+
+    The syncs of one connection run one after another, so a new object is never of an older epoch; but within
+    an epoch the destination may publish part 2 before part 1. That is why the epoch's objects are named, and
+    why `floor` is kept: the part that comes late holds log positions below `lsn` that were never applied.
+    """
+
+    epoch: int
+    """Milliseconds since 1970 of the newest consumed sync."""
+    objects: tuple[str, ...]
+    """Names of the objects consumed at `epoch`."""
+    lsn: Lsn | None = None
+    """The highest applied log position; None without CDC."""
+    floor: Lsn | None = None
+    """The highest log position applied by the syncs before `epoch`."""
+
+    def to_json(self) -> str:
+        """The snapshot property's value."""
+        return json.dumps(
+            {"epoch": self.epoch, "objects": list(self.objects), "lsn": self.lsn, "floor": self.floor}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Watermark:
+        """Raises ValueError or KeyError when the text is no watermark."""
+        values = json.loads(text)
+        return cls(values["epoch"], tuple(values["objects"]), values["lsn"], values.get("floor"))
+
+    def consumed(self, landing: LandingObject) -> bool:
+        """Whether the table already holds the object's rows."""
+        return landing.epoch_ms < self.epoch or (
+            landing.epoch_ms == self.epoch and landing.name in self.objects
+        )
+
+
+def read_watermark(table: Table) -> Watermark | None:
+    """The watermark of the newest snapshot that has one; None for a table that was never merged into.
+
+    Other writers (compaction, SQL) commit snapshots without one, so the search goes back in history.
+
+    Raises:
+        PermanentError: the table has snapshots, but none that says how far it got.
+    """
+    from pyiceberg.table.snapshots import ancestors_of
+
+    current = table.current_snapshot()
+    if current is None:
+        return None
+    for snapshot in ancestors_of(current, table.metadata):
+        text = snapshot.summary.get(WATERMARK_PROPERTY) if snapshot.summary else None
+        if text:
+            return Watermark.from_json(text)
+    raise PermanentError(
+        f"no snapshot of {'.'.join(table.name())} has a {WATERMARK_PROPERTY}",
+        where=table.location(),
+        remedy="its history was expired or something else wrote it; rebuild the table from landing",
+    )
+
+
+def advance(
+    before: Watermark | None, consumed: Sequence[LandingObject], lsn: Lsn | None, older_lsn: Lsn | None
+) -> Watermark:
+    """The watermark once `consumed` is applied.
+
+    `lsn` is the highest log position among the applied rows, `older_lsn` that of the syncs before the newest.
+    """
+    epoch = max(landing.epoch_ms for landing in consumed)
+    names = {landing.name for landing in consumed if landing.epoch_ms == epoch}
+    floor = before.floor if before else None
+    if before and before.epoch == epoch:
+        names |= set(before.objects)
+    elif before:
+        floor = before.lsn
+    return Watermark(
+        epoch,
+        tuple(sorted(names)),
+        lsn=_highest(before.lsn if before else None, lsn),
+        floor=_highest(floor, older_lsn),
+    )
+
+
+def _highest(one: Lsn | None, other: Lsn | None) -> Lsn | None:
+    known = [position for position in (one, other) if position is not None]
+    return max(known) if known else None
