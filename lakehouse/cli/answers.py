@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,24 +38,32 @@ def write_answer(answer: pa.Table, format_name: str, output: Path | None) -> Non
         raise ConfigurationError(problem, where=f"--output {output}") from None
 
 
-def rows(answer: pa.Table) -> list[dict[str, Any]]:
-    """The rows as Python values; nanoseconds, which Python has not, become ISO 8601 text."""
-    columns = [_readable(column).to_pylist() for column in answer.columns]
-    names = answer.column_names
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)] if columns else []
+def _rows(answer: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The rows as Python values; nanoseconds, which Python has not, become text."""
+    return zip(*(_readable(column).to_pylist() for column in answer.columns), strict=True)
 
 
 def _write_json(answer: pa.Table, file: BinaryIO) -> None:
-    lines = b",\n".join(_encoder.encode(row) for row in rows(answer))
-    file.write(b"[" + lines + b"]\n")
+    names = answer.column_names
+    if twins := [name for name in names if names.count(name) > 1]:
+        problem, remedy = f"two columns are named {twins[0]}", "give one another name with AS"
+        raise ConfigurationError(problem, where="json", remedy=remedy)
+    lines = (_encoder.encode(dict(zip(names, row, strict=True))) for row in _rows(answer))
+    file.write(b"[" + b",\n".join(lines) + b"]\n")
 
 
 def _write_csv(answer: pa.Table, file: BinaryIO) -> None:
     from pyarrow import csv
 
     for index, field in enumerate(answer.schema):
+        column = answer.column(index)
         if pa.types.is_nested(field.type):
-            texts = [_encoder.encode(value).decode() for value in answer.column(index).to_pylist()]
+            texts = [
+                None if value is None else _encoder.encode(value).decode() for value in column.to_pylist()
+            ]
+            answer = answer.set_column(index, field.name, pa.array(texts, pa.string()))
+        elif _is_binary(field.type):
+            texts = [None if value is None else b64encode(value).decode() for value in column.to_pylist()]
             answer = answer.set_column(index, field.name, pa.array(texts, pa.string()))
     csv.write_csv(answer, file)
 
@@ -75,8 +85,8 @@ def _write_table(answer: pa.Table, file: BinaryIO) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for field in answer.schema:
         table.add_column(Text(field.name), justify="right" if _is_number(field.type) else "left")
-    for row in rows(answer.slice(0, SHOWN_ROWS)):
-        table.add_row(*(Text(_shown(value)) for value in row.values()))
+    for row in _rows(answer.slice(0, SHOWN_ROWS)):
+        table.add_row(*(Text(_shown(value)) for value in row))
     to_terminal = file is sys.stdout.buffer and sys.stdout.isatty()
     text = io.StringIO()
     width = None if to_terminal else max(200, 30 * answer.num_columns)
@@ -91,6 +101,12 @@ def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         return column.cast(pa.string())
     return column
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def _is_number(kind: pa.DataType) -> bool:

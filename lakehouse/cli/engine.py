@@ -60,7 +60,7 @@ def _will_listen(settings: Settings) -> bool:
             return False
         if engine.state == RUNNING and _listens(settings):
             return True
-        if engine.state == RUNNING or engine.state == FAILED:
+        if engine.state in (RUNNING, FAILED):
             problem = (
                 f"is {engine.state} in the stack, but does not listen on port {settings.dremio.flight_port}"
             )

@@ -35,9 +35,9 @@ def query(
     call.
 
     **json** is an array with one object a row: integers and decimals as numbers with all their digits, dates
-    and times as ISO 8601 text, binary as base64, NaN and infinities as null. **csv** has a header line, and
-    nested values as JSON text. **parquet** is binary: redirect it or use `--output`. **table** is for people
-    and shows the first 500 rows.
+    and times as ISO 8601 text, binary as base64, NaN and infinities as null. **csv** has a header line,
+    nested values as JSON text, and binary as base64. **parquet** is binary: redirect it or use `--output`.
+    **table** is for people and shows the first 500 rows.
     """
     import sys
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from datetime import UTC, datetime
+from typing import Any
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def json_line(service: str, message: str, level: str = "INFO", **fields: object) -> str:
@@ -16,21 +20,30 @@ def json_line(service: str, message: str, level: str = "INFO", **fields: object)
 
 
 def as_json_line(service: str, line: str) -> str:
-    """The line itself when it is a JSON object with a message, else the line wrapped in one."""
-    text = line.rstrip("\r\n")
-    if text.startswith("{"):
-        try:
-            entry = json.loads(text)
-        except ValueError:
-            entry = {}
-        if "message" in entry and "timestamp" in entry and entry.get("service"):
-            return text
-        if "message" in entry or "msg" in entry:
-            known = {"message", "msg", "level", "service"}
-            rest = {key: value for key, value in entry.items() if key not in known}
-            message = str(entry.get("message", entry.get("msg")))
-            return json_line(service, message, str(entry.get("level", "INFO")).upper(), **rest)
-    return json_line(service, text)
+    """The line itself when it has all fields, else its content as a line that has.
+
+    Knows the JSON of structlog (`event` for the message), which Dagster writes. Colours are removed.
+    """
+    text = _COLOURS.sub("", line.rstrip("\r\n"))
+    entry = _json_object(text)
+    if entry is None:
+        return json_line(service, text)
+    if all(entry.get(name) for name in ("timestamp", "level", "service", "message")):
+        return text
+    message = next((str(entry.pop(name)) for name in ("message", "event", "msg") if name in entry), text)
+    level = str(entry.pop("level", "INFO")).upper()
+    rest = {name: value for name, value in entry.items() if name not in ("timestamp", "service")}
+    return json_line(service, message, level, **rest)
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def emit(service: str, message: str, level: str = "INFO", **fields: object) -> None:

@@ -22,6 +22,8 @@ from lakehouse.embedded.service import Service, is_well
 TAG = "EMBEDDED_STACK_SERVICE"
 """Environment variable of all that a service started: `<home>:<service>:<owner's pid>:<its birth>`."""
 
+_LEFTOVERS_SECONDS = 5
+
 
 class ServiceProcess:
     """A started service. It gets SIGTERM from the kernel when the process that started it dies."""
@@ -89,7 +91,9 @@ class ServiceProcess:
         try:
             self._process.wait(self.service.stop_seconds)
         except subprocess.TimeoutExpired:
-            self._log.write(f"did not stop in {self.service.stop_seconds} s; killed")
+            self._log.write(f"did not stop in {self.service.stop_seconds:g} s; killed")
+        # A Dagster run, say, that its server left behind: it gets a moment to record that it was ended.
+        end_tagged(self.tag, _LEFTOVERS_SECONDS)
         self.kill()
 
     def _read(self) -> None:
@@ -99,12 +103,12 @@ class ServiceProcess:
                 self._log.write(line)
 
 
-def end_tagged(tag: str) -> None:
-    """End every process with exactly this tag, at once."""
-    _end([process for process, its_tag in _tagged() if its_tag == tag], grace_seconds=0)
+def end_tagged(tag: str, grace_seconds: float = 0) -> None:
+    """End every process with exactly this tag: SIGTERM when there is a grace period, then SIGKILL."""
+    _end([process for process, its_tag in _tagged() if its_tag == tag], grace_seconds)
 
 
-def end_abandoned(home: Path, grace_seconds: float = 15.0) -> list[int]:
+def end_abandoned(home: Path, grace_seconds: float = 10.0) -> list[int]:
     """End what services of this home left running after their supervisor was killed: SIGTERM, later SIGKILL.
 
     Returns:
@@ -137,7 +141,8 @@ def _tag(home: Path, service: str) -> str:
 def _owner_lives(tag: str) -> bool:
     pid, created = tag.split(":")[-2:]
     try:
-        return f"{psutil.Process(int(pid)).create_time():.0f}" == created
+        owner = psutil.Process(int(pid))
+        return f"{owner.create_time():.0f}" == created and owner.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError):
         return False
 

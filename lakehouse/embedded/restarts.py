@@ -6,14 +6,14 @@ from collections import deque
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 30.0
-MAX_RESTARTS = 6
 WINDOW_SECONDS = 300.0
 
 
 class RestartPolicy:
-    """At most `MAX_RESTARTS` restarts in any `WINDOW_SECONDS`, each delay twice the one before."""
+    """At most `max_restarts` restarts in any `WINDOW_SECONDS`, each delay twice the one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_restarts: int) -> None:
+        self._max_restarts = max_restarts
         self._deaths: deque[float] = deque()
 
     def delay_after_death(self, now: float) -> float | None:
@@ -22,6 +22,6 @@ class RestartPolicy:
         while self._deaths[0] < now - WINDOW_SECONDS:
             self._deaths.popleft()
         recent = len(self._deaths)
-        if recent > MAX_RESTARTS:
+        if recent > self._max_restarts:
             return None
         return float(min(FIRST_DELAY_SECONDS * 2 ** (recent - 1), MAX_DELAY_SECONDS))

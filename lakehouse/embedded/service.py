@@ -31,6 +31,8 @@ class Service:
     """Services that must be well before this one starts, and that stop after it."""
     start_seconds: float = 120
     stop_seconds: float = 20
+    max_restarts: int = 6
+    """In five minutes; one more death and it is given up."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -89,6 +89,8 @@ def dagster_services(
             address=f"grpc://{host}:{code_port}",
             health=f"tcp://{host}:{code_port}",
             env=shared,
+            # It waits a minute for a run to end by itself; a stack that is told to stop does not.
+            stop_seconds=10,
         ),
         Service(
             name=DAGSTER_WEBSERVER,
@@ -113,7 +115,7 @@ def dagster_services(
 def _serve(service: str, home: Path, login: Login) -> tuple[str, ...]:
     """The command line of an embedded service; its password goes by environment, where no `ps` shows it."""
     where = ("--home", str(home / service), "--host", login.host, "--port", str(login.port))
-    return _python("lakehouse.cli", "serve", service, *where, "--user", login.user)
+    return (sys.executable, "-P", "-m", "lakehouse.cli", "serve", service, *where, "--user", login.user)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -102,13 +101,13 @@ class Stack:
 
     def _spawn(self, *, detached: bool) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lakehouse.embedded.supervisor"],
+            # -P: the home directory, where it works, is not a place to import from.
+            [sys.executable, "-P", "-m", "lakehouse.embedded.supervisor"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if detached else None,
             text=True,
             cwd=self.home,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
             start_new_session=True,
         )
         description = {

@@ -37,7 +37,7 @@ class Supervised:
         self._home = home
         self._log = LogFile(home / "logs", service.name)
         self._say = say
-        self._policy = RestartPolicy()
+        self._policy = RestartPolicy(service.max_restarts)
         self._process: ServiceProcess | None = None
         self._start_at = 0.0
 

@@ -23,6 +23,7 @@ from lakehouse.embedded.json_lines import json_line
 from lakehouse.embedded.log_file import LogFile
 from lakehouse.embedded.ports import require_free
 from lakehouse.embedded.process import end_abandoned
+from lakehouse.embedded.reaper import Reaper
 from lakehouse.embedded.service import Service
 from lakehouse.embedded.state import (
     FAILED,
@@ -64,11 +65,13 @@ class Supervisor:
             self._sweep()
             for port in (port for supervised in self._services for port in supervised.service.ports):
                 require_free(port)
+            reaper = Reaper(self._home)
             try:
                 self._watch()
             finally:
                 self._stop_all()
                 clear_state(self._home)
+                reaper.dismiss()
 
     def stop(self) -> None:
         """Make `run` stop everything and return; safe to call from signal handlers and threads."""
