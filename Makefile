@@ -14,6 +14,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
 	&& command -v $$name && break; done)
 
+NO_PYTHON := error: no Python 3.11 or 3.12 found; install one or set PYTHON=/path/to/python
+
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help
@@ -37,7 +39,7 @@ down: $(STAMP) ## Stop what `make up` started, from another terminal.
 
 .PHONY: test
 test: $(STAMP) ## Run every test, on two processes.
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, types, import contracts and SQL.
@@ -53,20 +55,28 @@ lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
 		--no-emit-index-url --quiet --upgrade -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml | $(UV)
-	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.11 or 3.12 found; install one or set PYTHON=/path/to/python" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --no-deps --python $(BIN)/python -e .
 	@touch $(STAMP)
 
-# uv in a corner of its own: installing the lock removes from .venv whatever the lock does not hold.
+# uv in a corner of its own: installing the lock removes from .venv whatever the lock does not hold. Debian ships
+# Python without venv and without pip; as root there, the missing package is installed.
 $(TOOL)/bin/uv:
-	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.11 or 3.12 found; install one or set PYTHON=/path/to/python" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@mkdir -p $(VENV)
-	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	@has_venv() { $(PYTHON) -c 'import ensurepip; ensurepip.version()' 2>/dev/null; }; \
+	has_pip() { $(PYTHON) -m pip --version >/dev/null 2>&1; }; \
+	if ! has_venv && ! has_pip && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "$(PYTHON) has neither venv nor pip: installing Debian's python3-venv"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; \
+	fi; \
+	if has_venv; then \
 		$(PYTHON) -m venv $(TOOL) && $(TOOL)/bin/python -m pip install --quiet uv; \
-	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+	elif has_pip; then \
 		$(PYTHON) -m pip install --quiet --target $(TOOL) uv; \
 	else \
-		echo "error: $(PYTHON) has neither venv nor pip; install uv, or on Debian: apt-get install python3-venv" >&2; exit 1; \
+		echo "error: $(PYTHON) has neither venv nor pip; install uv, or on Debian: apt-get install python3-venv" >&2; \
+		exit 1; \
 	fi
