@@ -32,7 +32,7 @@ class FlightSql:
 
     def query(self, sql: str) -> pa.Table:
         """The whole result of a query. Raises as `reader` does."""
-        with self.reader(sql) as reader, self._errors():
+        with self.reader(sql) as reader:
             return reader.read_all()
 
     @contextmanager
@@ -49,8 +49,7 @@ class FlightSql:
         with self._errors():
             client, options = self._login()
             info = client.get_flight_info(fl.FlightDescriptor.for_command(sql), options)
-            reader = client.do_get(info.endpoints[0].ticket, options).to_reader()
-        yield reader
+            yield client.do_get(info.endpoints[0].ticket, options).to_reader()
 
     def _login(self) -> tuple[fl.FlightClient, fl.FlightCallOptions]:
         import pyarrow.flight as fl

@@ -54,6 +54,15 @@ retention:
       skipped: 2
 """
 
+_EVENT_LOG = """
+# Writes the events of a range of partitions in one transaction instead of one by one.
+event_log_storage:
+  module: lakehouse.observability.event_log
+  class: BatchingSqliteEventLogStorage
+  config:
+    base_dir: {base_dir}
+"""
+
 _WORKSPACE = """{mark}
 load_from:
   - grpc_server:
@@ -67,7 +76,7 @@ def dagster_home(home: Path) -> Path:
     """DAGSTER_HOME for this home directory; exists afterwards, with its `dagster.yaml`."""
     directory = home / "dagster"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(directory / "dagster.yaml", _INSTANCE)
+    _write(directory / "dagster.yaml", _INSTANCE + _EVENT_LOG.format(base_dir=directory / "history" / "runs"))
     return directory
 
 

@@ -1,7 +1,5 @@
 """Reflections as native assets, downstream of their dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

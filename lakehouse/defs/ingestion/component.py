@@ -1,7 +1,5 @@
 """The `defs.yaml` component of the ingestion layer: one Airbyte connection as landing assets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

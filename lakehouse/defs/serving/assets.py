@@ -1,7 +1,5 @@
 """Dashboards, from dbt's exposures: materialized when all their data has answered over Arrow Flight."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

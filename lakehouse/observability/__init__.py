@@ -1,0 +1,1 @@
+"""What the platform tells about itself: event log, metrics, logs, run history."""
