@@ -1,0 +1,1 @@
+"""Dremio's REST API v3, the part that clients use."""
