@@ -8,10 +8,15 @@ from datetime import UTC
 import dagster as dg
 
 
-def build_arguments(window: dg.TimeWindow | None, *, full_refresh: bool) -> list[str]:
-    """`dbt build` without unit tests (CI runs those); a window becomes the vars min_date and max_date.
+def days_of(window: dg.TimeWindow) -> tuple[str, str]:
+    """The window as ISO dates in UTC: its first day and the day after its last."""
+    return window.start.astimezone(UTC).date().isoformat(), window.end.astimezone(UTC).date().isoformat()
 
-    A full refresh drops the window: it rebuilds every day from its inputs.
+
+def build_arguments(days: tuple[str, str] | None, *, full_refresh: bool) -> list[str]:
+    """`dbt build` without unit tests (CI runs those); days become the vars min_date and max_date (exclusive).
+
+    A full refresh drops them: it rebuilds every day from its inputs.
 
     >>> build_arguments(None, full_refresh=True)
     ['build', '--exclude-resource-type', 'unit_test', '--full-refresh']
@@ -19,14 +24,6 @@ def build_arguments(window: dg.TimeWindow | None, *, full_refresh: bool) -> list
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if full_refresh:
         return [*arguments, "--full-refresh"]
-    if window is not None:
-        arguments += ["--vars", json.dumps(window_vars(window))]
+    if days is not None:
+        arguments += ["--vars", json.dumps({"min_date": days[0], "max_date": days[1]})]
     return arguments
-
-
-def window_vars(window: dg.TimeWindow) -> dict[str, str]:
-    """Both as dates in UTC; `max_date` is exclusive."""
-    return {
-        "min_date": window.start.astimezone(UTC).date().isoformat(),
-        "max_date": window.end.astimezone(UTC).date().isoformat(),
-    }

@@ -1,0 +1,74 @@
+"""Bronze tables: landed changes merged into current rows, day by day where the table declares days."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.metadata import table_metadata
+from lakehouse.defs.partitions import partitions_of
+from lakehouse.defs.policies import freshness_of
+from lakehouse.defs.project import declared_datasets
+from lakehouse.defs.resources import LakehouseResource
+
+CHECK = "every_row_is_in_a_partition"
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """One asset a source table."""
+    from lakehouse.defs.bronze.spec import declared_stream
+
+    tables = declared_datasets().bronze
+    for table in tables:
+        declared_stream(table)  # refuses a table whose connection or stream is not declared
+    return dg.Definitions(assets=[bronze_asset(table) for table in tables])
+
+
+def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
+    """A source table as an asset: whichever days are asked for, everything pending is merged."""
+    key = dg.AssetKey(table.key)
+    partitions = partitions_of(table.partition_by)
+    check = dg.AssetCheckSpec(CHECK, asset=key, description="No row is outside the declared days.")
+
+    @dg.multi_asset(
+        name=f"merge_{table.source}_{table.table}",
+        specs=[
+            dg.AssetSpec(
+                key,
+                deps=[dg.AssetKey(table.landing_key)],
+                group_name="bronze",
+                kinds={"iceberg", "duckdb"},
+                owners=[table.owner] if table.owner else [],
+                description=table.description,
+                metadata=table_metadata(table.relation, table.columns),
+                freshness_policy=freshness_of(table.freshness),
+                partitions_def=partitions,
+            )
+        ],
+        check_specs=[check] if partitions else [],
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        retry_policy=RETRIES,
+    )
+    def merge(
+        context: dg.AssetExecutionContext, lakehouse: LakehouseResource
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        from lakehouse.defs.bronze.merge import merge_and_describe
+        from lakehouse.defs.bronze.report import last_snapshot, report_partitions, table_facts
+
+        with as_failures():
+            merged = merge_and_describe(table, lakehouse.settings, last_snapshot(context, key))
+        if partitions is None:
+            yield dg.MaterializeResult(asset_key=key, metadata=table_facts(merged))
+            return
+        outside = report_partitions(context, key, partitions, merged)
+        yield dg.MaterializeResult(asset_key=key)
+        yield dg.AssetCheckResult(
+            asset_key=key,
+            check_name=CHECK,
+            passed=not outside,
+            metadata={"rows_outside": sum(outside.values()), "days_outside": sorted(outside)},
+        )
+
+    return merge

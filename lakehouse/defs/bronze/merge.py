@@ -1,0 +1,61 @@
+"""The merge, and which days it changed as far as those downstream must know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
+
+from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.bronze.spec import merge_spec
+from lakehouse.lake.iceberg import open_catalog
+from lakehouse.lake.merge import merge_table
+from lakehouse.lake.merge_spec import MergeResult
+from lakehouse.lake.table_files import current_files, rows_by_day
+from lakehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class Merged:
+    result: MergeResult
+    uri: str
+    rows: dict[date | None, int]
+    """Rows of every partition of the table; the one partition None when it has none."""
+    changed: frozenset[date | None]
+    """Partitions that differ from what the last materialization event told."""
+    recovered: bool
+    """The table was committed to without an event (the process was killed): all of it counts as changed."""
+
+    @property
+    def changed_rows(self) -> int:
+        """Rows that differ from what the last event told; the whole table after a lost event."""
+        if self.recovered:
+            return max(1, self.result.rows)
+        return self.result.inserted + self.result.updated + self.result.deleted
+
+
+def merge_and_describe(table: BronzeTable, settings: Settings, last_snapshot: int | None) -> Merged:
+    """Merge everything pending. `last_snapshot` is the snapshot id of the newest materialization event.
+
+    Raises:
+        PermanentError, TransientError: as `merge_table` does.
+    """
+    spec = merge_spec(table, settings)
+    catalog = open_catalog(settings)
+    before, _ = _state(catalog, spec.identifier)
+    result = merge_table(spec, settings, catalog)
+    _, rows = _state(catalog, spec.identifier)
+    recovered = before is not None and before != last_snapshot
+    changed = frozenset(result.partitions) | (frozenset(rows) if recovered else frozenset())
+    return Merged(result, spec.location, rows, changed, recovered)
+
+
+def _state(catalog: Catalog, identifier: tuple[str, str]) -> tuple[int | None, dict[date | None, int]]:
+    try:
+        table = catalog.load_table(identifier)
+    except NoSuchTableError:
+        return None, {}
+    snapshot = table.current_snapshot()
+    return (snapshot.snapshot_id if snapshot else None), rows_by_day(current_files(table))

@@ -1,0 +1,51 @@
+"""A declared bronze table and its connection's stream as the order for a merge."""
+
+from __future__ import annotations
+
+from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.ingestion.declaration import Stream, connection_of
+from lakehouse.errors import ConfigurationError
+from lakehouse.lake.layout import bronze_location
+from lakehouse.lake.merge_spec import DayPartition, MergeSpec
+from lakehouse.settings import Settings
+
+
+def declared_stream(table: BronzeTable) -> Stream:
+    """The stream that fills the table.
+
+    Raises:
+        ConfigurationError: no defs.yaml declares that connection, or that stream in it.
+    """
+    where = f"source {table.source}, table {table.relation.name}"
+    connection = connection_of(table.connection)
+    if connection is None:
+        raise ConfigurationError(
+            f"no connection is named {table.connection!r}",
+            where=f"{where}: meta.lakehouse.connection",
+            remedy="declare it in lakehouse/defs/ingestion/<name>/defs.yaml",
+        )
+    stream = connection.stream(table.stream)
+    if stream is None or connection.namespace != table.source:
+        known = ", ".join(stream.name for stream in connection.streams)
+        raise ConfigurationError(
+            f"connection {connection.name} lands no {table.source}/{table.stream}",
+            where=f"{where}: meta.lakehouse.stream",
+            remedy=f"it lands {connection.namespace}/: {known}",
+        )
+    return stream
+
+
+def merge_spec(table: BronzeTable, settings: Settings) -> MergeSpec:
+    """What `lake.merge_table` is asked for."""
+    stream = declared_stream(table)
+    declared = table.partition_by
+    return MergeSpec(
+        identifier=(table.relation.schema, table.relation.name),
+        location=bronze_location(settings, table.source, table.table),
+        source=table.source,
+        stream=table.stream,
+        primary_key=table.primary_key,
+        mode="overwrite" if stream.sync_mode == "full_refresh_overwrite" else "append",
+        cursor_field=stream.cursor_field[0] if stream.cursor_field else None,
+        partition=DayPartition(declared.column, declared.expression) if declared else None,
+    )

@@ -1,0 +1,114 @@
+"""One dbt build for the selected assets and checks of a run, its results as Dagster's events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from lakehouse.catalog.datasets import Model
+from lakehouse.clients.dremio import DremioClient, quoted
+from lakehouse.clients.lake_source import prepare_dremio
+from lakehouse.defs.project import declared_datasets, prepared_manifest
+from lakehouse.defs.transformation.facts import model_facts
+from lakehouse.defs.transformation.runner import Invocation
+from lakehouse.defs.transformation.selection import selected_names
+from lakehouse.defs.transformation.translator import CatalogTranslator
+from lakehouse.settings import Settings
+
+
+def invoke(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    arguments: Sequence[str],
+    window: tuple[str, str] | None,
+) -> Iterator[Any]:
+    """Run dbt and yield an Output for each model built and an AssetCheckResult for each test.
+
+    `window` is the run's first day and the day after its last; None for unpartitioned models.
+
+    Raises:
+        ServiceDownError, ServiceRefusedError: Dremio is down or refuses the credentials.
+        PermanentError: dbt could not run.
+        dagster.Failure: a model or an error-severity test failed; names them.
+    """
+    catalog = declared_datasets()
+    manifest, translator = _manifest(prepared_manifest()), CatalogTranslator(catalog)
+    models = {model.unique_id: model for model in catalog.models}
+    prepare_dremio(settings)
+    names = selected_names(
+        manifest, translator, context.selected_asset_keys, context.selected_asset_check_keys
+    )
+    invocation = Invocation(
+        [*arguments, "--indirect-selection", "empty", "--select", *names],
+        target=settings.home / "dbt" / context.op_execution_context.op.name,
+        environ=settings.environ,
+    )
+    context.log.info(f"dbt {' '.join(invocation.arguments)}")
+    with DremioClient(settings.dremio) as dremio:
+        _refresh_metadata(dremio, settings, context.selected_asset_keys)
+        for raw in invocation.events():
+            context.log.info(raw["info"]["msg"])
+            event = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            for told in event.to_default_asset_events(manifest, translator, context):
+                if isinstance(told, dg.Output):
+                    model = models[raw["data"]["node_info"]["unique_id"]]
+                    yield _with_facts(context, told, model, dremio, settings=settings, window=window)
+                else:
+                    yield told
+    if not invocation.succeeded:
+        failures = invocation.failures() or ["no node says why"]
+        raise dg.Failure(f"dbt: {'; '.join(failures)}", allow_retries=False)
+
+
+def _with_facts(
+    context: dg.AssetExecutionContext,
+    output: dg.Output[Any],
+    model: Model,
+    dremio: DremioClient,
+    *,
+    settings: Settings,
+    window: tuple[str, str] | None,
+) -> dg.Output[Any]:
+    """The output with row counts, place and actual columns; by day where the model has days."""
+    facts = model_facts(dremio, model, window)
+    whole = {**output.metadata, **facts.metadata(model, settings)}
+    if window is None:
+        return dg.Output(None, output_name=output.output_name, metadata=whole)
+    # A year of days needs the columns once, not 365 times: they go to the newest day, which pages show.
+    newest = context.partition_keys[-1]
+    for day in context.partition_keys:
+        count = {"dagster/partition_row_count": facts.by_partition.get(day, 0)}
+        context.add_asset_metadata(
+            {**whole, **count} if day == newest else count,
+            asset_key=dg.AssetKey(model.key),
+            partition_key=day,
+        )
+    return dg.Output(None, output_name=output.output_name)
+
+
+def _refresh_metadata(
+    dremio: DremioClient, settings: Settings, selected: set[dg.AssetKey] | frozenset[dg.AssetKey]
+) -> None:
+    """Tell a real Dremio about commits to bronze; the embedded engine reads the newest snapshot always."""
+    if settings.iceberg.type != "rest":
+        return
+    catalog = declared_datasets()
+    read = {key for model in catalog.models if dg.AssetKey(model.key) in selected for key in model.upstream}
+    for table in catalog.bronze:
+        if table.key in read:
+            dremio.execute(f"ALTER TABLE {quoted(*table.relation.parts)} REFRESH METADATA")
+
+
+def _manifest(path: Path) -> Mapping[str, Any]:
+    return _manifest_of(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _manifest_of(path: Path, _version: int) -> Mapping[str, Any]:
+    return dict(json.loads(path.read_text()))

@@ -1,0 +1,129 @@
+"""dbt in this process, through its programmatic interface (dbt.cli.main.dbtRunner).
+
+dagster-dbt starts `dbt` as a process, and before that `dbt --version`, which asks PyPI for newer releases:
+10 s an invocation before the first statement, and no answer without a network. Here dbt is imported once, the
+project parsed once a process, and an invocation begins in 0.1 s. dbt allows one invocation at a time in a
+process; the lock holds that.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.clients.http import one_line
+from lakehouse.defs.project import PROJECT_DIR, prepared_manifest
+from lakehouse.errors import ConfigurationError, PermanentError
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.results import NodeResult
+    from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
+
+_ONE_AT_A_TIME = threading.Lock()
+_TOLD = frozenset({"LogModelResult", "LogTestResult", "LogSnapshotResult", "LogSeedResult"})
+_FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
+THREADS = 8  # each statement begins with 0.2 s of sleep in dbt-dremio: more threads than cores pay
+
+
+@dataclass
+class Invocation:
+    """One dbt command: iterate over `events`, then look at `failures`."""
+
+    arguments: Sequence[str]
+    target: Path
+    """Where dbt leaves its artifacts, overwritten by the next command of the same target."""
+    environ: Mapping[str, str]
+    """LAKEHOUSE_ variables for the profile."""
+    project_dir: Path = PROJECT_DIR
+    _result: dbtRunnerResult | None = field(default=None, init=False)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """dbt's result events of nodes as they happen, in the form of its JSON log.
+
+        Raises:
+            PermanentError: dbt could not run at all.
+        """
+        queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        with _ONE_AT_A_TIME, _environment(self.environ):
+            manifest = _parsed(self.project_dir, prepared_manifest(self.project_dir).stat().st_mtime_ns)
+            worker = threading.Thread(target=self._run, args=(manifest, queue), name="dbt", daemon=True)
+            worker.start()
+            while (event := queue.get()) is not None:
+                yield event
+            worker.join()
+        if self._result is not None and self._result.exception is not None:
+            raise PermanentError(one_line(str(self._result.exception), 800), where="dbt")
+
+    def failures(self) -> list[str]:
+        """One line for every node that failed."""
+        results: list[NodeResult] = getattr(self._result and self._result.result, "results", None) or []
+        return [
+            f"{result.node.name} {result.status}: {one_line(result.message or '')}"
+            for result in results
+            if str(result.status) in _FAILED
+        ]
+
+    @property
+    def succeeded(self) -> bool:
+        return self._result is not None and self._result.success
+
+    def _run(self, manifest: Manifest, queue: SimpleQueue[dict[str, Any] | None]) -> None:
+        from dbt.cli.main import dbtRunner
+        from dbt_common.events.base_types import EventMsg
+        from dbt_common.events.functions import msg_to_dict
+
+        def tell(message: EventMsg) -> None:
+            if message.info.name in _TOLD:
+                queue.put(msg_to_dict(message))
+
+        try:
+            runner = dbtRunner(manifest=manifest.deepcopy(), callbacks=[tell])
+            self._result = runner.invoke([*self.arguments, *_flags(self.project_dir, self.target)])
+        finally:
+            queue.put(None)
+
+
+def _flags(project_dir: Path, target: Path) -> list[str]:
+    return [
+        *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),
+        *("--target-path", str(target), "--log-path", str(target), "--threads", str(THREADS)),
+        *("--cache-selected-only", "--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats"),
+    ]
+
+
+@cache
+def _parsed(project_dir: Path, _version: int) -> Manifest:
+    """dbt's own form of the manifest, parsed once for every version of the project."""
+    from dbt.cli.main import dbtRunner
+
+    outcome = dbtRunner().invoke(
+        ["parse", "--quiet", "--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
+    )
+    if not outcome.success or outcome.result is None:
+        raise ConfigurationError(
+            f"dbt cannot parse the project: {one_line(str(outcome.exception), 800)}", where=str(project_dir)
+        )
+    return outcome.result  # type: ignore[return-value]
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The variables in os.environ, the only place where dbt's `env_var` looks, for as long as dbt runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
