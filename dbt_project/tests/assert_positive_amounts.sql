@@ -1,0 +1,6 @@
+-- Every order is worth something.
+select
+    order_id,
+    amount
+from {{ ref('fct_orders') }}
+where amount <= 0
