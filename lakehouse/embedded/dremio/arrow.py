@@ -16,7 +16,9 @@ def stored_schema(schema: pa.Schema, names: tuple[str, ...]) -> pa.Schema:
 
 def wire_schema(schema: pa.Schema, names: tuple[str, ...]) -> pa.Schema:
     """The same for clients: Dremio sends timestamps in milliseconds."""
-    return pa.schema([pa.field(name, _wire(_stored(field.type))) for name, field in zip(names, schema, strict=True)])
+    return pa.schema(
+        [pa.field(name, _wire(_stored(field.type))) for name, field in zip(names, schema, strict=True)]
+    )
 
 
 def cast_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

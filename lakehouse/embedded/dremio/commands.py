@@ -52,7 +52,9 @@ class Commands:
         path = getattr(statement, "path", None)
         return (path,) if path else ()
 
-    def run(self, statement: Statement, resolver: CatalogResolver, session: Session, schema: pa.Schema) -> pa.Table:
+    def run(
+        self, statement: Statement, resolver: CatalogResolver, session: Session, schema: pa.Schema
+    ) -> pa.Table:
         """Do it. Raises SqlError with one line when it cannot be done."""
         match statement:
             case CreateTable():
@@ -76,7 +78,9 @@ class Commands:
             case _:
                 raise SqlError(f"{type(statement).__name__} is not supported by the local engine")
         row = [[outcome]] if isinstance(outcome, int) else [[True], [outcome]]
-        return pa.table([pa.array(column, field.type) for column, field in zip(row, schema, strict=True)], schema=schema)
+        return pa.table(
+            [pa.array(column, field.type) for column, field in zip(row, schema, strict=True)], schema=schema
+        )
 
     # --- tables
 
@@ -85,13 +89,17 @@ class Commands:
         with lake.lock(namespace, name):
             existing = lake.table(namespace, name)
             if existing is not None and statement.if_not_exists:
-                return 0 if statement.query is not None else f"Table {'.'.join(statement.path)} already exists"
+                return (
+                    0 if statement.query is not None else f"Table {'.'.join(statement.path)} already exists"
+                )
             if existing is not None and not statement.or_replace:
                 raise SqlError(f"table {'.'.join(statement.path)} already exists")
             if self._view(statement.path) is not None:
                 raise SqlError(f"{'.'.join(statement.path)} is a view")
             if statement.query is None:
-                schema = pa.schema([pa.field(c.name, arrow_type(c.type), c.nullable) for c in statement.columns])
+                schema = pa.schema(
+                    [pa.field(c.name, arrow_type(c.type), c.nullable) for c in statement.columns]
+                )
                 batches: Batches = iter(())
             else:
                 schema, batches = self._ordered(statement, resolver, session)
@@ -100,7 +108,9 @@ class Commands:
             rows = tables.create(lake, namespace, name, schema, statement.partition_by, batches)
         return rows if statement.query is not None else f"Table {'.'.join(statement.path)} created"
 
-    def _ordered(self, statement: CreateTable, resolver: CatalogResolver, session: Session) -> tuple[pa.Schema, Batches]:
+    def _ordered(
+        self, statement: CreateTable, resolver: CatalogResolver, session: Session
+    ) -> tuple[pa.Schema, Batches]:
         """The query's rows sorted by partition, as the writer needs them."""
         planned = plan(statement.query, resolver, self._reflections.candidates(resolver))  # type: ignore[arg-type]
         self._bind(planned, resolver, session)
@@ -116,17 +126,25 @@ class Commands:
         given = [name.lower() for name in statement.columns] or [column.name.lower() for column in columns]
         unknown = [name for name in given if name not in known]
         if unknown:
-            raise SqlError(f"INSERT: no column {', '.join(unknown)}; the table has {', '.join(c.name for c in columns)}")
+            raise SqlError(
+                f"INSERT: no column {', '.join(unknown)}; the table has {', '.join(c.name for c in columns)}"
+            )
         planned = plan(statement.query, resolver, self._reflections.candidates(resolver))
         if len(planned.names) != len(given):
             raise SqlError(f"INSERT: {len(given)} columns, but the query gives {len(planned.names)}")
         self._bind(planned, resolver, session)
         values = [
-            f'CAST("{name}" AS {duckdb_type(known[name].type)})' if name in given else f"CAST(NULL AS {duckdb_type(column.type)})"
+            f'CAST("{name}" AS {duckdb_type(known[name].type)})'
+            if name in given
+            else f"CAST(NULL AS {duckdb_type(column.type)})"
             for name, column in known.items()
         ]
-        selected = ", ".join(f'{value} AS "{known[name].name}"' for value, name in zip(values, known, strict=True))
-        sql = f"SELECT {selected} FROM ({planned.sql}) AS q({_names(given)})" + _order_by(_partition_columns(table))  # noqa: S608
+        selected = ", ".join(
+            f'{value} AS "{known[name].name}"' for value, name in zip(values, known, strict=True)
+        )
+        sql = f"SELECT {selected} FROM ({planned.sql}) AS q({_names(given)})" + _order_by(
+            _partition_columns(table)
+        )  # noqa: S608
         schema = stored_schema(session.schema(sql), tuple(column.name for column in columns))
         with lake.lock(*table.name()):
             return tables.append(lake, table, lambda: cast_batches(session.reader(sql), schema))
@@ -195,7 +213,9 @@ class Commands:
         self._bind(planned, resolver, session)
         names = statement.columns or planned.names
         if len(names) != len(planned.names):
-            raise SqlError(f"CREATE VIEW: {len(names)} column names, but the query gives {len(planned.names)} columns")
+            raise SqlError(
+                f"CREATE VIEW: {len(names)} column names, but the query gives {len(planned.names)} columns"
+            )
         types = stored_schema(session.schema(planned.sql), tuple(names))
         columns = [{"name": field.name, "type": dremio_type(field.type)} for field in types]
         body = {"sql": statement.query_text, "columns": columns}
@@ -241,7 +261,9 @@ class Commands:
     def _place(self, path: Path) -> tuple[Lake, str, str]:
         lake = self._namespace.lake(path)
         if lake is None or len(path) < _MINIMUM_PARTS:
-            raise SqlError(f"cannot make a table at {'.'.join(path)}: tables live in folders of an SQLCATALOG source")
+            raise SqlError(
+                f"cannot make a table at {'.'.join(path)}: tables live in folders of an SQLCATALOG source"
+            )
         namespace = ".".join(path[1:-1])
         if not self._namespace.has_folder(path[:-1]):
             raise SqlError(f"no folder {'.'.join(path[:-1])}; create it first")

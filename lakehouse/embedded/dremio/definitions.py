@@ -39,7 +39,9 @@ def check_definition(given: dict[str, Any], relation: Relation) -> dict[str, Any
         for item in given.get(key) or []:
             name = columns.get(str(item["name"]).strip().lower())
             if name is None:
-                raise BadRequestError(f"reflection {given['name']}: {key}: {place} has no column {item['name']}")
+                raise BadRequestError(
+                    f"reflection {given['name']}: {key}: {place} has no column {item['name']}"
+                )
             fields.append({**item, "name": name})
         return fields
 
@@ -65,15 +67,21 @@ def check_definition(given: dict[str, Any], relation: Relation) -> dict[str, Any
     return definition
 
 
-def candidate_of(reflection_id: str, dataset: Path, definition: dict[str, Any], rows: int) -> ReflectionCandidate:
+def candidate_of(
+    reflection_id: str, dataset: Path, definition: dict[str, Any], rows: int
+) -> ReflectionCandidate:
     """The definition as the matcher reads it."""
     return ReflectionCandidate(
         reflection_id=reflection_id,
         dataset=dataset,
         type=definition["type"],
         display=tuple(item["name"] for item in definition.get("displayFields", ())),
-        dimensions=tuple((item["name"], item["granularity"]) for item in definition.get("dimensionFields", ())),
-        measures=tuple((item["name"], tuple(item["measureTypeList"])) for item in definition.get("measureFields", ())),
+        dimensions=tuple(
+            (item["name"], item["granularity"]) for item in definition.get("dimensionFields", ())
+        ),
+        measures=tuple(
+            (item["name"], tuple(item["measureTypeList"])) for item in definition.get("measureFields", ())
+        ),
         rows=rows,
     )
 

@@ -44,7 +44,12 @@ class Engine:
     """Ties the SQL front to the catalogue and the executor."""
 
     def __init__(
-        self, namespace: Namespace, executor: Executor, system: SystemTables, reflections: Reflections, files: FileLists
+        self,
+        namespace: Namespace,
+        executor: Executor,
+        system: SystemTables,
+        reflections: Reflections,
+        files: FileLists,
     ) -> None:
         self.namespace = namespace
         self._executor = executor
@@ -87,7 +92,9 @@ class Engine:
         def run() -> Iterator[pa.RecordBatch]:
             yield from self._commands.run(statement, resolver, session, schema).to_batches()
 
-        return Prepared(schema, run, session, self._commands.query_type(statement), self._commands.datasets(statement))
+        return Prepared(
+            schema, run, session, self._commands.query_type(statement), self._commands.datasets(statement)
+        )
 
     def _query(self, statement: Query, resolver: CatalogResolver, session: Session) -> Prepared:
         planned = plan(statement.tree, resolver, self._reflections.candidates(resolver))
@@ -136,7 +143,9 @@ def _constant(session: Session, table: pa.Table) -> Prepared:
 
 def _description(resolver: CatalogResolver, path: Path) -> pa.Table:
     # Some clients send the schema as one quoted, dotted part.
-    columns = resolver.resolve((*(part for whole in path[:-1] for part in whole.split(".")), path[-1])).columns
+    columns = resolver.resolve(
+        (*(part for whole in path[:-1] for part in whole.split(".")), path[-1])
+    ).columns
     return pa.table(
         {
             "COLUMN_NAME": [column.name for column in columns],

@@ -52,7 +52,9 @@ class Executor:
             "ENDPOINT": endpoint.partition("://")[2] or None,
             "URL_STYLE": "path" if endpoint else None,
         }
-        options = [f"{name} '{value.replace(chr(39), chr(39) * 2)}'" for name, value in parts.items() if value]
+        options = [
+            f"{name} '{value.replace(chr(39), chr(39) * 2)}'" for name, value in parts.items() if value
+        ]
         options.append(f"USE_SSL {'false' if endpoint.startswith('http://') else 'true'}")
         self._instance.execute(f"LOAD '{extension}'")
         self._instance.execute(f"CREATE OR REPLACE SECRET lake (TYPE s3, {', '.join(options)})")

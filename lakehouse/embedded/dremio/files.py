@@ -42,7 +42,9 @@ class FileSource:
             path = str(config.get("path") or "")
             local = fs.LocalFileSystem()
             if not path.startswith("/") or local.get_file_info(path).type != fs.FileType.Directory:
-                raise BadRequestError(f"config.path of a NAS source must be an existing absolute directory, not {path!r}")
+                raise BadRequestError(
+                    f"config.path of a NAS source must be an existing absolute directory, not {path!r}"
+                )
             return cls(path.rstrip("/"), "", local)
         buckets = config.get("externalBucketList") or []
         if len(buckets) != 1:
@@ -52,7 +54,10 @@ class FileSource:
         endpoint = options.get("s3.endpoint", "")
         if endpoint and "://" not in endpoint:
             options["s3.endpoint"] = endpoint = f"{'https' if config.get('secure') else 'http'}://{endpoint}"
-        options |= {"s3.access-key-id": config.get("accessKey", ""), "s3.secret-access-key": config.get("accessSecret", "")}
+        options |= {
+            "s3.access-key-id": config.get("accessKey", ""),
+            "s3.secret-access-key": config.get("accessSecret", ""),
+        }
         filesystem = fs.S3FileSystem(
             access_key=config.get("accessKey"),
             secret_key=config.get("accessSecret"),
@@ -84,7 +89,9 @@ class FileSource:
             return None
         kinds = {_suffix(file) for file in files}
         if len(kinds) != 1 or not kinds <= set(_READERS):
-            raise SqlError(f"{place}: the local engine reads folders of one kind of {', '.join(_READERS)}, not {', '.join(sorted(kinds))}")
+            raise SqlError(
+                f"{place}: the local engine reads folders of one kind of {', '.join(_READERS)}, not {', '.join(sorted(kinds))}"
+            )
         listing = ", ".join("'" + (self.scheme + file).replace("'", "''") + "'" for file in files)
         return "SELECT * FROM " + _READERS[kinds.pop()].format(paths=f"[{listing}]")
 

@@ -33,7 +33,9 @@ class _Authentication(fl.ServerMiddlewareFactory):
         self._authenticator = authenticator
 
     def start_call(self, info: Any, headers: dict[str, list[str]]) -> _Authenticated:
-        values = [value for name, found in headers.items() if name.lower() == "authorization" for value in found]
+        values = [
+            value for name, found in headers.items() if name.lower() == "authorization" for value in found
+        ]
         scheme, _, credentials = (values[0] if values else "").partition(" ")
         try:
             if scheme.lower() == "bearer":
@@ -70,7 +72,9 @@ class FlightServer(fl.FlightServerBase):
         )
         self._jobs = jobs
 
-    def get_flight_info(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.FlightInfo:
+    def get_flight_info(
+        self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor
+    ) -> fl.FlightInfo:
         """Plan a statement; the ticket runs it."""
         command = bytes(descriptor.command or b"")
         statement = statement_of(command)

@@ -138,7 +138,12 @@ class Jobs:
             "query_type": job.prepared.query_type,
             "datasets": ", ".join(".".join(path) for path in job.prepared.datasets),
             "reflections": [
-                {"reflection_id": u.reflection_id, "dataset": list(u.dataset), "relationship": u.relationship, "reason": u.reason}
+                {
+                    "reflection_id": u.reflection_id,
+                    "dataset": list(u.dataset),
+                    "relationship": u.relationship,
+                    "reason": u.reason,
+                }
                 for u in job.prepared.uses
             ],
         }
@@ -153,7 +158,13 @@ class Jobs:
         except (SqlError, EmbeddedError, pa.ArrowException, OSError, duckdb.Error) as error:
             self._fail(job, error)
         except Exception as error:  # noqa: BLE001  a bug must fail its job, loudly, not hang its client
-            emit("dremio", f"job {job.id} failed inside the engine: {error!r}", "ERROR", job_id=job.id, sql=job.sql)
+            emit(
+                "dremio",
+                f"job {job.id} failed inside the engine: {error!r}",
+                "ERROR",
+                job_id=job.id,
+                sql=job.sql,
+            )
             self._fail(job, error)
         else:
             self._finish(job, "COMPLETED", rows=rows)
@@ -179,7 +190,9 @@ class Jobs:
                 first = False
                 yield batch
             if first:
-                yield pa.RecordBatch.from_arrays([pa.array([], f.type) for f in prepared.schema], schema=prepared.schema)
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array([], f.type) for f in prepared.schema], schema=prepared.schema
+                )
         except (SqlError, EmbeddedError, pa.ArrowException, OSError, duckdb.Error) as error:
             self._fail(job, error)
             raise

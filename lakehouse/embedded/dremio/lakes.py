@@ -34,7 +34,9 @@ class LakeConfig:
         missing = sorted({"uri", "warehouse"} - set(config))
         if unknown or missing:
             problem = f"unknown {', '.join(unknown)}" if unknown else f"missing {', '.join(missing)}"
-            raise BadRequestError(f"config of an SQLCATALOG source: {problem}; known are {', '.join(sorted(known))}")
+            raise BadRequestError(
+                f"config of an SQLCATALOG source: {problem}; known are {', '.join(sorted(known))}"
+            )
         properties = {item["name"]: item["value"] for item in config.get("propertyList") or []}
         return cls(config["uri"], config["warehouse"].rstrip("/"), properties)
 

@@ -75,7 +75,8 @@ class Namespace:
         prefix = _key(entity.path)
         with self._store.transaction() as connection:
             connection.execute(
-                "DELETE FROM entities WHERE path = ? OR substr(path, 1, ?) = ?", (prefix, len(prefix) + 1, prefix + "\x1f")
+                "DELETE FROM entities WHERE path = ? OR substr(path, 1, ?) = ?",
+                (prefix, len(prefix) + 1, prefix + "\x1f"),
             )
         self._opened.pop(entity.path[0].lower(), None)
 
@@ -160,7 +161,9 @@ class Namespace:
         if lake is None:
             return False
         wanted = ".".join(path[1:]).lower()
-        return any(name.lower() == wanted or name.lower().startswith(wanted + ".") for name in lake.namespaces())
+        return any(
+            name.lower() == wanted or name.lower().startswith(wanted + ".") for name in lake.namespaces()
+        )
 
 
 def folder_id(path: Path) -> str:

@@ -86,11 +86,22 @@ class Reflections:
         relation = self._resolve(dataset)
         definition = check_definition(definition, relation)
         if any(other["definition"]["name"] == definition["name"] for other in self.of_dataset(relation.path)):
-            raise ConflictError(f"a reflection named {definition['name']} already exists on {'.'.join(dataset)}")
-        body = {"definition": definition, "created_at": _now(), "tag": uuid.uuid4().hex, "refresh": "PENDING", "failures": 0}
+            raise ConflictError(
+                f"a reflection named {definition['name']} already exists on {'.'.join(dataset)}"
+            )
+        body = {
+            "definition": definition,
+            "created_at": _now(),
+            "tag": uuid.uuid4().hex,
+            "refresh": "PENDING",
+            "failures": 0,
+        }
         reflection_id = str(uuid.uuid4())
         self._store.write(
-            "INSERT INTO reflections VALUES (?, ?, ?)", reflection_id, to_json(list(relation.path)), to_json(body)
+            "INSERT INTO reflections VALUES (?, ?, ?)",
+            reflection_id,
+            to_json(list(relation.path)),
+            to_json(body),
         )
         self._queue(reflection_id)
         return self.get(reflection_id)
@@ -106,7 +117,14 @@ class Reflections:
             raise ConflictError(f"reflection {reflection_id} was changed by somebody else; read it again")
         definition = check_definition(definition, self._resolve(found["dataset"]))
         if definition != found["definition"]:
-            self._change(reflection_id, definition=definition, tag=uuid.uuid4().hex, refresh="PENDING", failures=0, build=None)
+            self._change(
+                reflection_id,
+                definition=definition,
+                tag=uuid.uuid4().hex,
+                refresh="PENDING",
+                failures=0,
+                build=None,
+            )
             self._queue(reflection_id)
         return self.get(reflection_id)
 
@@ -159,7 +177,9 @@ class Reflections:
         return f"SELECT * FROM read_parquet('{path}')"  # noqa: S608
 
     def _fresh(self, build: dict[str, Any], resolver: CatalogResolver) -> bool:
-        return all(current_snapshot(resolver, name) == snapshot for name, snapshot in build["snapshots"].items())
+        return all(
+            current_snapshot(resolver, name) == snapshot for name, snapshot in build["snapshots"].items()
+        )
 
     def _queue(self, reflection_id: str) -> None:
         with self._guard:
@@ -180,9 +200,19 @@ class Reflections:
             build = self._build(state)
         except (SqlError, OSError) as error:
             failures = int(state["failures"]) + 1
-            emit("dremio", f"reflection {state['definition']['name']} failed: {error}", "ERROR", reflection_id=reflection_id)
+            emit(
+                "dremio",
+                f"reflection {state['definition']['name']} failed: {error}",
+                "ERROR",
+                reflection_id=reflection_id,
+            )
             given_up = failures >= GIVE_UP_AFTER
-            self._change(reflection_id, failures=failures, refresh="GIVEN_UP" if given_up else "PENDING", problem=str(error))
+            self._change(
+                reflection_id,
+                failures=failures,
+                refresh="GIVEN_UP" if given_up else "PENDING",
+                problem=str(error),
+            )
             if not given_up:
                 self._queue(reflection_id)
             return
@@ -205,7 +235,13 @@ class Reflections:
         try:
             for scan in planned.scans:
                 resolver.bind(session, scan)
-            order = [field["name"] for field in (*state["definition"].get("partitionFields", ()), *state["definition"].get("sortFields", ()))]
+            order = [
+                field["name"]
+                for field in (
+                    *state["definition"].get("partitionFields", ()),
+                    *state["definition"].get("sortFields", ()),
+                )
+            ]
             names = ", ".join(f'"{name}"' for name in planned.names)
             sorting = f" ORDER BY {', '.join(chr(34) + name + chr(34) for name in order)}" if order else ""
             sql = f"SELECT * FROM ({planned.sql}) AS q({names}){sorting}"  # noqa: S608
@@ -221,7 +257,9 @@ class Reflections:
         finally:
             session.close()
         seconds = round(time.monotonic() - started, 3)
-        return Build(target.name, rows, target.stat().st_size, seconds, resolver.snapshots(planned.scans), _now())
+        return Build(
+            target.name, rows, target.stat().st_size, seconds, resolver.snapshots(planned.scans), _now()
+        )
 
     def _change(self, reflection_id: str, **changes: Any) -> bool:
         """Merge changes into the stored body; False when the reflection is gone."""

@@ -20,7 +20,9 @@ SystemTables = Callable[[Path], pa.Table | None]
 class CatalogResolver:
     """What one statement sees: tables are looked up once, so that all of it reads the same snapshots."""
 
-    def __init__(self, namespace: Namespace, files: FileLists, system: SystemTables, executor: Executor) -> None:
+    def __init__(
+        self, namespace: Namespace, files: FileLists, system: SystemTables, executor: Executor
+    ) -> None:
         self._namespace = namespace
         self._files = files
         self._system = system
@@ -66,7 +68,9 @@ class CatalogResolver:
         table = self.table(scan.path)
         if table is not None:
             files = self._files.files(table, snapshot_id(table, scan.version))
-            session.bind(scan.placeholder, select_sql(table, tuple(only_files) if only_files is not None else files))
+            session.bind(
+                scan.placeholder, select_sql(table, tuple(only_files) if only_files is not None else files)
+            )
             return
         files_sql = self._file_select(scan.path)
         if files_sql is None:
@@ -79,9 +83,13 @@ class CatalogResolver:
         for scan in scans:
             table = self.table(scan.path)
             if table is not None:
-                result[".".join(_lower(scan.path))] = f"{table.metadata.table_uuid}:{snapshot_id(table, scan.version)}"
+                result[".".join(_lower(scan.path))] = (
+                    f"{table.metadata.table_uuid}:{snapshot_id(table, scan.version)}"
+                )
             elif _lower(scan.path) not in self._arrow:
-                raise SqlError(f"{'.'.join(scan.path)}: reflections are built on Iceberg tables, not on plain files")
+                raise SqlError(
+                    f"{'.'.join(scan.path)}: reflections are built on Iceberg tables, not on plain files"
+                )
         return result
 
     def _file_select(self, path: Path) -> str | None:

@@ -49,7 +49,9 @@ def snapshot_id(table: Table, version: Version | None) -> int | None:
         moment = datetime.fromisoformat(version.value)
     except ValueError:
         raise SqlError(f"AT TIMESTAMP '{version.value}' is no timestamp") from None
-    found = table.snapshot_as_of_timestamp(int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000))
+    found = table.snapshot_as_of_timestamp(
+        int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+    )
     if found is None:
         raise SqlError(f"table {name} has no snapshot as old as {version.value}")
     return found.snapshot_id
@@ -71,7 +73,9 @@ class FileLists:
         if found is None:
             tasks = list(table.scan(snapshot_id=snapshot).plan_files())
             if any(task.delete_files for task in tasks):
-                raise SqlError(f"table {'.'.join(table.name())} has delete files, which the local engine cannot apply; compact it")
+                raise SqlError(
+                    f"table {'.'.join(table.name())} has delete files, which the local engine cannot apply; compact it"
+                )
             found = tuple(task.file.file_path for task in tasks)
             self._check_field_ids(table, found)
             self._lists[key] = found
@@ -95,7 +99,9 @@ def select_sql(table: Table, files: FileList) -> str:
     """A DuckDB SELECT that gives the table's columns, timestamps without zone (UTC)."""
     fields = table.schema().fields
     if not files:
-        nulls = ", ".join(f"CAST(NULL AS {_plain(field.field_type)}) AS {_quoted(field.name)}" for field in fields)
+        nulls = ", ".join(
+            f"CAST(NULL AS {_plain(field.field_type)}) AS {_quoted(field.name)}" for field in fields
+        )
         return f"SELECT {nulls} WHERE false"
     paths = ", ".join(_literal(local_path(path)) for path in files)
     schema = ", ".join(_schema_entry(field) for field in fields)
@@ -133,7 +139,9 @@ def _duckdb(kind: IcebergType) -> str:
         if isinstance(kind, MapType):
             return f"MAP({_duckdb(kind.key_type)}, {_duckdb(kind.value_type)})"
         if isinstance(kind, StructType):
-            return "STRUCT(" + ", ".join(f"{_quoted(f.name)} {_duckdb(f.field_type)}" for f in kind.fields) + ")"
+            return (
+                "STRUCT(" + ", ".join(f"{_quoted(f.name)} {_duckdb(f.field_type)}" for f in kind.fields) + ")"
+            )
         raise SqlError(f"Iceberg type {kind} is not supported by the local engine")
     return name
 

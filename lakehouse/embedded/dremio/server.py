@@ -57,7 +57,14 @@ def serve(config: DremioServerConfig) -> None:
         raise EmbeddedError("the password is empty", where=SERVICE)
     with _owned(config.home):
         require_free(Port(config.port, "dremio REST", "LAKEHOUSE_DREMIO__PORT or --port", config.host))
-        require_free(Port(config.flight_port, "dremio Flight", "LAKEHOUSE_DREMIO__FLIGHT_PORT or --flight-port", config.host))
+        require_free(
+            Port(
+                config.flight_port,
+                "dremio Flight",
+                "LAKEHOUSE_DREMIO__FLIGHT_PORT or --flight-port",
+                config.host,
+            )
+        )
         _serve(config)
 
 
@@ -77,10 +84,18 @@ def _serve(config: DremioServerConfig) -> None:
     threading.Thread(target=flight.serve, name="flight", daemon=True).start()
     rest = uvicorn.Server(
         uvicorn.Config(
-            app, host=config.host, port=config.port, log_config=None, access_log=False, timeout_graceful_shutdown=3
+            app,
+            host=config.host,
+            port=config.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=3,
         )
     )
-    emit(SERVICE, f"listening on http://{config.host}:{config.port} and grpc://{config.host}:{config.flight_port}")
+    emit(
+        SERVICE,
+        f"listening on http://{config.host}:{config.port} and grpc://{config.host}:{config.flight_port}",
+    )
     try:
         rest.run()
     finally:
@@ -104,7 +119,9 @@ def _owned(home: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise EmbeddedError(
-                        f"{home} is in use by another engine", where=SERVICE, remedy="stop it, or give another --home"
+                        f"{home} is in use by another engine",
+                        where=SERVICE,
+                        remedy="stop it, or give another --home",
                     ) from None
                 time.sleep(0.05)
         yield

@@ -85,7 +85,9 @@ class SystemTables:
 
     def _views(self) -> pa.Table:
         rows = [
-            (CATALOG, ".".join(path[:-1]), path[-1], sql) for path, kind, _, sql in self.datasets() if kind == "VIEW"
+            (CATALOG, ".".join(path[:-1]), path[-1], sql)
+            for path, kind, _, sql in self.datasets()
+            if kind == "VIEW"
         ]
         return _table(["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "VIEW_DEFINITION"], rows)
 
@@ -96,7 +98,18 @@ class SystemTables:
                 base, precision, scale = _numeric(column.type)
                 nullable = "YES" if column.nullable else "NO"
                 rows.append(
-                    (CATALOG, ".".join(path[:-1]), path[-1], column.name, position, None, nullable, base, precision, scale)
+                    (
+                        CATALOG,
+                        ".".join(path[:-1]),
+                        path[-1],
+                        column.name,
+                        position,
+                        None,
+                        nullable,
+                        base,
+                        precision,
+                        scale,
+                    )
                 )
         names = [
             "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "COLUMN_DEFAULT", "IS_NULLABLE",
@@ -158,16 +171,27 @@ class SystemTables:
         if table is None:
             return None
         rows = [
-            (_time(s.timestamp_ms), str(s.snapshot_id), str(s.parent_snapshot_id or ""), s.summary.operation.value if s.summary else "")
+            (
+                _time(s.timestamp_ms),
+                str(s.snapshot_id),
+                str(s.parent_snapshot_id or ""),
+                s.summary.operation.value if s.summary else "",
+            )
             for s in table.snapshots()
         ]
-        return _table(["committed_at", "snapshot_id", "parent_id", "operation"], rows, {"committed_at": pa.timestamp("ms")})
+        return _table(
+            ["committed_at", "snapshot_id", "parent_id", "operation"],
+            rows,
+            {"committed_at": pa.timestamp("ms")},
+        )
 
 
 def _table(names: list[str], rows: list[Any], types: dict[str, pa.DataType] | None = None) -> pa.Table:
     schema = pa.schema([(name, (types or {}).get(name, pa.string())) for name in names])
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return pa.Table.from_arrays([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    return pa.Table.from_arrays(
+        [pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
+    )
 
 
 def _numeric(name: str) -> tuple[str, int | None, int | None]:

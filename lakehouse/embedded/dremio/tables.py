@@ -31,7 +31,12 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 
 
 def create(
-    lake: Lake, namespace: str, name: str, schema: pa.Schema, partition_by: tuple[PartitionField, ...], batches: Batches
+    lake: Lake,
+    namespace: str,
+    name: str,
+    schema: pa.Schema,
+    partition_by: tuple[PartitionField, ...],
+    batches: Batches,
 ) -> int:
     """Create the table with its rows in one commit: it is there whole or not at all. Gives the row count.
 
@@ -95,7 +100,9 @@ def replace(table: Table, batches: Batches) -> int:
     return writer.rows
 
 
-def delete_matching(table: Table, conjuncts: list[tuple[str, str, Any]], remaining: Callable[[list[str]], Batches]) -> int:
+def delete_matching(
+    table: Table, conjuncts: list[tuple[str, str, Any]], remaining: Callable[[list[str]], Batches]
+) -> int:
     """Delete rows by simple comparisons, touching only the files that may hold such rows; gives how many went.
 
     A file whose rows all match is dropped by metadata alone; `remaining(paths)` gives the rows to keep of the
@@ -153,7 +160,9 @@ def _partition(transaction: Transaction, fields: tuple[PartitionField, ...]) -> 
         for field in fields:
             source = names.get(field.column.lower())
             if source is None:
-                raise SqlError(f"PARTITION BY: no column {field.column}; the table has {', '.join(names.values())}")
+                raise SqlError(
+                    f"PARTITION BY: no column {field.column}; the table has {', '.join(names.values())}"
+                )
             name = source if field.transform == "identity" else f"{source}_{field.transform}"
             update.add_field(source, _transform(field), name)
 
@@ -203,7 +212,13 @@ _TYPES: dict[str, IcebergType] = {
 
 
 def _expression(conjuncts: list[tuple[str, str, Any]], names: dict[str, str]) -> BooleanExpression:
-    operators = {"=": EqualTo, "<": LessThan, "<=": LessThanOrEqual, ">": GreaterThan, ">=": GreaterThanOrEqual}
+    operators = {
+        "=": EqualTo,
+        "<": LessThan,
+        "<=": LessThanOrEqual,
+        ">": GreaterThan,
+        ">=": GreaterThanOrEqual,
+    }
     result: BooleanExpression = AlwaysTrue()
     for column, symbol, value in conjuncts:
         if column.lower() not in names:

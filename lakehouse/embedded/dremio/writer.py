@@ -98,7 +98,9 @@ class Writer:
         )
 
 
-def _cut(batches: Iterable[pa.RecordBatch], spec: PartitionSpec, schema: Schema) -> Iterator[tuple[Values, pa.Table]]:
+def _cut(
+    batches: Iterable[pa.RecordBatch], spec: PartitionSpec, schema: Schema
+) -> Iterator[tuple[Values, pa.Table]]:
     collected: list[pa.RecordBatch] = []
     current: Values = ()
     for batch in batches:
@@ -114,7 +116,9 @@ def _cut(batches: Iterable[pa.RecordBatch], spec: PartitionSpec, schema: Schema)
         yield current, pa.Table.from_batches(collected)
 
 
-def _runs(batch: pa.RecordBatch, spec: PartitionSpec, schema: Schema) -> Iterator[tuple[Values, pa.RecordBatch]]:
+def _runs(
+    batch: pa.RecordBatch, spec: PartitionSpec, schema: Schema
+) -> Iterator[tuple[Values, pa.RecordBatch]]:
     """Slices of equal partition values, in order."""
     if not spec.fields or not batch.num_rows:
         if batch.num_rows:

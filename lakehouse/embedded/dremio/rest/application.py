@@ -45,7 +45,9 @@ class Call:
         return min(int(text), most)
 
 
-def application(authenticator: Authenticator, jobs: JobApi, catalog: CatalogApi, reflections: ReflectionApi) -> Starlette:
+def application(
+    authenticator: Authenticator, jobs: JobApi, catalog: CatalogApi, reflections: ReflectionApi
+) -> Starlette:
     """All routes; every one but login and status asks for a token."""
 
     def guarded(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -71,7 +73,9 @@ def application(authenticator: Authenticator, jobs: JobApi, catalog: CatalogApi,
             token, expires = await run_in_threadpool(authenticator.login, user, password)
         except RestError as error:
             return _error(error.status, str(error))
-        return JSONResponse({"token": token, "userName": user, "expires": expires, "admin": True, "version": ""})
+        return JSONResponse(
+            {"token": token, "userName": user, "expires": expires, "admin": True, "version": ""}
+        )
 
     async def status(_: Request) -> Response:
         return PlainTextResponse('"OK"', media_type="application/json")
@@ -110,7 +114,9 @@ def _authenticate(authenticator: Authenticator, request: Request) -> str:
     for prefix in ("_dremio", "Bearer "):
         if header.startswith(prefix):
             return authenticator.user_of(header.removeprefix(prefix).strip())
-    raise UnauthorizedError("log in first: POST /apiv2/login, then send the token as `Authorization: _dremio<token>`")
+    raise UnauthorizedError(
+        "log in first: POST /apiv2/login, then send the token as `Authorization: _dremio<token>`"
+    )
 
 
 async def _json(request: Request) -> Any:

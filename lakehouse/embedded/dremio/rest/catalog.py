@@ -37,7 +37,8 @@ class CatalogApi:
         found = [e for e in self._namespace.entities() if len(e.path) == 1]
         return {
             "data": [
-                {"id": e.id, "path": list(e.path), "type": "CONTAINER", "containerType": e.kind.upper()} for e in found
+                {"id": e.id, "path": list(e.path), "type": "CONTAINER", "containerType": e.kind.upper()}
+                for e in found
             ]
         }
 
@@ -48,7 +49,9 @@ class CatalogApi:
             case "source":
                 if not body.get("name") or not isinstance(body.get("config"), dict):
                     raise BadRequestError("a source needs name, type and config")
-                entity = self._namespace.create_source(str(body["name"]), str(body.get("type")), body["config"])
+                entity = self._namespace.create_source(
+                    str(body["name"]), str(body.get("type")), body["config"]
+                )
             case "space":
                 if not body.get("name"):
                     raise BadRequestError("a space needs a name")
@@ -86,7 +89,9 @@ class CatalogApi:
     def read_collaboration(self, call: Call) -> dict[str, Any]:
         """GET .../collaboration/wiki|tag."""
         kind = _kind(call)
-        row = self._store.row("SELECT * FROM collaboration WHERE entity_id = ? AND kind = ?", call.path["id"], kind)
+        row = self._store.row(
+            "SELECT * FROM collaboration WHERE entity_id = ? AND kind = ?", call.path["id"], kind
+        )
         if row is None:
             self.path_of(call.path["id"])
             raise NotFoundError(f"no {kind} for {call.path['id']}")
@@ -160,20 +165,40 @@ class CatalogApi:
                     "children": self._children(entity.path),
                 }
             case "space":
-                return {**common, "entityType": "space", "name": entity.path[0], "children": self._children(entity.path)}
+                return {
+                    **common,
+                    "entityType": "space",
+                    "name": entity.path[0],
+                    "children": self._children(entity.path),
+                }
             case _:
-                return {**common, "entityType": "folder", "path": list(entity.path), "children": self._children(entity.path)}
+                return {
+                    **common,
+                    "entityType": "folder",
+                    "path": list(entity.path),
+                    "children": self._children(entity.path),
+                }
 
     def _children(self, parent: Path) -> list[dict[str, Any]]:
         prefix = tuple(part.lower() for part in parent)
         children: dict[Path, dict[str, Any]] = {}
         for path in self._system.schemas():
             if len(path) == len(prefix) + 1 and tuple(part.lower() for part in path[:-1]) == prefix:
-                children[path] = {"id": self.id_of(path), "path": list(path), "type": "CONTAINER", "containerType": "FOLDER"}
+                children[path] = {
+                    "id": self.id_of(path),
+                    "path": list(path),
+                    "type": "CONTAINER",
+                    "containerType": "FOLDER",
+                }
         for path, kind, _, _ in self._system.datasets():
             if len(path) == len(prefix) + 1 and tuple(part.lower() for part in path[:-1]) == prefix:
                 dataset_type = "VIRTUAL" if kind == "VIEW" else "PROMOTED"
-                children[path] = {"id": self.id_of(path), "path": list(path), "type": "DATASET", "datasetType": dataset_type}
+                children[path] = {
+                    "id": self.id_of(path),
+                    "path": list(path),
+                    "type": "DATASET",
+                    "datasetType": dataset_type,
+                }
         return list(children.values())
 
 
@@ -196,7 +221,12 @@ def _masked(config: dict[str, Any]) -> dict[str, Any]:
     shown = {key: _MASK if key in _SECRETS else value for key, value in config.items()}
     if isinstance(shown.get("propertyList"), list):
         shown["propertyList"] = [
-            {**item, "value": _MASK if any(word in item["name"].lower() for word in _SECRET_PROPERTIES) else item["value"]}
+            {
+                **item,
+                "value": _MASK
+                if any(word in item["name"].lower() for word in _SECRET_PROPERTIES)
+                else item["value"],
+            }
             for item in shown["propertyList"]
         ]
     return shown

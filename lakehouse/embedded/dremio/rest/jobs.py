@@ -71,10 +71,15 @@ class JobApi:
         """GET /api/v3/job/{id}/results?offset=&limit=: at most 500 rows a page."""
         job = self._jobs.get(call.path["id"])
         if job["state"] != "COMPLETED":
-            raise BadRequestError(f"job {job['id']} is {job['state'].lower()}; only a completed job has results")
+            raise BadRequestError(
+                f"job {job['id']} is {job['state'].lower()}; only a completed job has results"
+            )
         offset = call.number("offset", 0, most=2**62)
         table, total = self._jobs.result(job["id"], offset, call.number("limit", 100, most=PAGE))
-        schema = [{"name": field.name, "type": {"name": _type_name(dremio_type(field.type))}} for field in table.schema]
+        schema = [
+            {"name": field.name, "type": {"name": _type_name(dremio_type(field.type))}}
+            for field in table.schema
+        ]
         rows = [{name: _value(value) for name, value in row.items()} for row in table.to_pylist()]
         return {"rowCount": total, "schema": schema, "rows": rows}
 

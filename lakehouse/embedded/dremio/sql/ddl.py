@@ -135,4 +135,6 @@ def parse_alter(reader: Reader) -> Statement:
             value = reader.take().upper()
             reader.end()
             return SetDefaultReflection(path, value == "TRUE", text=text)
-    raise SqlError(f"ALTER {kind} {reader.peek() or ''}: not supported by the local engine; run it on a Dremio server")
+    raise SqlError(
+        f"ALTER {kind} {reader.peek() or ''}: not supported by the local engine; run it on a Dremio server"
+    )

@@ -57,12 +57,22 @@ def merge_plan(statement: Merge, resolver: Resolver) -> MergePlan:
         raise SqlError("MERGE: WHEN NOT MATCHED BY SOURCE is not supported by the local engine")
     on = tree.args["on"]
     kept = _kept(statement.path, alias, source, on, [w for w in whens if w.args.get("matched")], columns)
-    inserts = [_inserted(statement.path, alias, source, on, w, columns) for w in whens if not w.args.get("matched")]
+    inserts = [
+        _inserted(statement.path, alias, source, on, w, columns) for w in whens if not w.args.get("matched")
+    ]
     content: exp.Expression = kept
     for insert in inserts:
         content = exp.Union(this=content, expression=insert, distinct=False)
-    joined = exp.select(exp.Count(this=exp.Star())).from_(_target(statement.path, alias)).join(source.copy(), on=on.copy())
-    matched = exp.select(exp.Count(this=exp.Star())).from_(_target(statement.path, alias)).where(_exists(source, on))
+    joined = (
+        exp.select(exp.Count(this=exp.Star()))
+        .from_(_target(statement.path, alias))
+        .join(source.copy(), on=on.copy())
+    )
+    matched = (
+        exp.select(exp.Count(this=exp.Star()))
+        .from_(_target(statement.path, alias))
+        .where(_exists(source, on))
+    )
     several = exp.GT(this=exp.Subquery(this=joined), expression=exp.Subquery(this=matched))
     return MergePlan(plan(content, resolver), plan(exp.select(exp.alias_(several, "ambiguous")), resolver))
 
@@ -109,7 +119,9 @@ def _literal(node: exp.Expression) -> Any:
     return None
 
 
-def _kept(path: Path, alias: str, source: exp.Expression, on: exp.Expression, whens: list[Any], columns: list[str]) -> exp.Select:
+def _kept(
+    path: Path, alias: str, source: exp.Expression, on: exp.Expression, whens: list[Any], columns: list[str]
+) -> exp.Select:
     marked = exp.select(exp.Star(), exp.alias_(exp.true(), _MATCHED)).from_(_without_alias(source))
     joined = exp.Subquery(this=marked, alias=exp.TableAlias(this=exp.to_identifier(source.alias_or_name)))
     matched = exp.column(_MATCHED, table=source.alias_or_name)
@@ -117,7 +129,9 @@ def _kept(path: Path, alias: str, source: exp.Expression, on: exp.Expression, wh
     earlier: list[exp.Expression] = []
     deleted: list[exp.Expression] = []
     for when in whens:
-        applies = exp.and_(matched.copy(), *([when.args["condition"].copy()] if when.args.get("condition") else []))
+        applies = exp.and_(
+            matched.copy(), *([when.args["condition"].copy()] if when.args.get("condition") else [])
+        )
         first = exp.and_(applies, *(exp.not_(exp.paren(e.copy())) for e in earlier))
         earlier.append(applies)
         then = when.args["then"]
@@ -138,7 +152,9 @@ def _kept(path: Path, alias: str, source: exp.Expression, on: exp.Expression, wh
     return select
 
 
-def _inserted(path: Path, alias: str, source: exp.Expression, on: exp.Expression, when: Any, columns: list[str]) -> exp.Select:
+def _inserted(
+    path: Path, alias: str, source: exp.Expression, on: exp.Expression, when: Any, columns: list[str]
+) -> exp.Select:
     then = when.args["then"]
     names = [n.name for n in then.this.expressions] if isinstance(then.this, exp.Tuple) else columns
     if isinstance(then.this, exp.Star) or then.expression is None:
@@ -147,7 +163,9 @@ def _inserted(path: Path, alias: str, source: exp.Expression, on: exp.Expression
         values = list(then.expression.expressions)
     given = {name.lower(): value for name, value in zip(names, values, strict=True)}
     _refuse_unknown(given, columns)
-    projections = [exp.alias_(given.get(name.lower(), exp.null()).copy(), name, quoted=True) for name in columns]
+    projections = [
+        exp.alias_(given.get(name.lower(), exp.null()).copy(), name, quoted=True) for name in columns
+    ]
     unmatched = exp.not_(exp.Exists(this=exp.select("1").from_(_target(path, alias)).where(on.copy())))
     select = exp.select(*projections).from_(source.copy()).where(unmatched)
     return select.where(when.args["condition"].copy()) if when.args.get("condition") else select
@@ -182,7 +200,9 @@ def _target(path: Path, alias: str | None = None) -> exp.Table:
     table = exp.Table(this=exp.to_identifier(name, quoted=True))
     if schema:
         *catalog, db = schema
-        table.set("db", exp.to_identifier(".".join([*catalog[1:], db]) if len(catalog) > 1 else db, quoted=True))
+        table.set(
+            "db", exp.to_identifier(".".join([*catalog[1:], db]) if len(catalog) > 1 else db, quoted=True)
+        )
         if catalog:
             table.set("catalog", exp.to_identifier(catalog[0], quoted=True))
     table.set("alias", exp.TableAlias(this=exp.to_identifier(alias or name, quoted=True)))

@@ -156,8 +156,12 @@ def check_arguments(name: str, arguments: Arguments) -> Function:
     """The rule of a call. Raises SqlError for an unknown function or a wrong number of arguments."""
     function = FUNCTIONS.get(name)
     if function is None:
-        raise SqlError(f"unknown function {name}: the local engine does not know it; see docs/compatibility.md")
+        raise SqlError(
+            f"unknown function {name}: the local engine does not know it; see docs/compatibility.md"
+        )
     if not function.least <= len(arguments) <= function.most:
-        allowed = str(function.least) if function.least == function.most else f"{function.least} to {function.most}"
+        allowed = (
+            str(function.least) if function.least == function.most else f"{function.least} to {function.most}"
+        )
         raise SqlError(f"{name} takes {allowed} arguments, not {len(arguments)}")
     return function

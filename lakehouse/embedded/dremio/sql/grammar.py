@@ -50,7 +50,10 @@ def parse_query(text: str) -> exp.Expression:
 def is_unit(column: exp.Column) -> bool:
     """Whether a column node is really the unit of TIMESTAMPADD(DAY, ...), which reads like one."""
     call = column.parent
-    takes_unit = isinstance(call, exp.Anonymous) and call.name in (f"{OWN}TIMESTAMPADD", f"{OWN}TIMESTAMPDIFF")
+    takes_unit = isinstance(call, exp.Anonymous) and call.name in (
+        f"{OWN}TIMESTAMPADD",
+        f"{OWN}TIMESTAMPDIFF",
+    )
     return takes_unit and column.arg_key == "expressions" and column.index == 0
 
 

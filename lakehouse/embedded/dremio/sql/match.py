@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from lakehouse.embedded.dremio.sql.grammar import OWN
-from lakehouse.embedded.dremio.sql.model import Candidates, Column, ReflectionCandidate, ReflectionUse, Relation
+from lakehouse.embedded.dremio.sql.model import (
+    Candidates,
+    Column,
+    ReflectionCandidate,
+    ReflectionUse,
+    Relation,
+)
 
 COUNT_STAR = "__count_star"
 _DAY_OR_COARSER = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
@@ -42,7 +48,9 @@ def reflection_columns(candidate: ReflectionCandidate, relation: Relation) -> tu
     columns = [types[name.lower()] for name, _ in candidate.dimensions]
     for name, computations in candidate.measures:
         source = types[name.lower()]
-        columns += [Column(measure_column(name, how), _measure_type(how, source.type)) for how in computations]
+        columns += [
+            Column(measure_column(name, how), _measure_type(how, source.type)) for how in computations
+        ]
     return (*columns, Column(COUNT_STAR, "BIGINT"))
 
 
@@ -53,17 +61,25 @@ def build_sql(candidate: ReflectionCandidate, relation: Relation) -> str:
         return f"SELECT {', '.join(_quoted(name) for name in candidate.display)} FROM {source}"
     types = {column.name.lower(): column.type for column in relation.columns}
     dimensions = [
-        f"DATE_TRUNC('DAY', {_quoted(name)})" if granularity == "DATE" and types[name.lower()] == "TIMESTAMP" else _quoted(name)
+        f"DATE_TRUNC('DAY', {_quoted(name)})"
+        if granularity == "DATE" and types[name.lower()] == "TIMESTAMP"
+        else _quoted(name)
         for name, granularity in candidate.dimensions
     ]
-    selected = [f"{sql} AS {_quoted(name)}" for sql, (name, _) in zip(dimensions, candidate.dimensions, strict=True)]
+    selected = [
+        f"{sql} AS {_quoted(name)}" for sql, (name, _) in zip(dimensions, candidate.dimensions, strict=True)
+    ]
     for name, computations in candidate.measures:
-        selected += [f"{how}({_quoted(name)}) AS {_quoted(measure_column(name, how))}" for how in computations]
+        selected += [
+            f"{how}({_quoted(name)}) AS {_quoted(measure_column(name, how))}" for how in computations
+        ]
     grouped = f" GROUP BY {', '.join(dimensions)}" if dimensions else ""
     return f"SELECT {', '.join([*selected, f'COUNT(*) AS {_quoted(COUNT_STAR)}'])} FROM {source}{grouped}"
 
 
-def match(select: exp.Select, relation: Relation, candidates: Candidates) -> tuple[Match | None, tuple[ReflectionUse, ...]]:
+def match(
+    select: exp.Select, relation: Relation, candidates: Candidates
+) -> tuple[Match | None, tuple[ReflectionUse, ...]]:
     """The smallest reflection that answers the SELECT, and what was decided about each candidate."""
     matches: list[Match] = []
     uses: dict[str, ReflectionUse] = {}
@@ -71,7 +87,9 @@ def match(select: exp.Select, relation: Relation, candidates: Candidates) -> tup
         rewrite = _Rewrite(select, relation, candidate)
         try:
             matches.append(Match(candidate, rewrite.run()))
-            uses[candidate.reflection_id] = ReflectionUse(candidate.reflection_id, candidate.dataset, "MATCHED")
+            uses[candidate.reflection_id] = ReflectionUse(
+                candidate.reflection_id, candidate.dataset, "MATCHED"
+            )
         except _NoMatchError as reason:
             uses[candidate.reflection_id] = ReflectionUse(
                 candidate.reflection_id, candidate.dataset, "CONSIDERED", str(reason)
@@ -109,7 +127,10 @@ class _Rewrite:
 
     def _check_raw(self) -> None:
         used = {column.name.lower() for column in self._dataset_columns()}
-        if any(isinstance(p.unalias() if isinstance(p, exp.Alias) else p, exp.Star) or p.is_star for p in self._select.expressions):
+        if any(
+            isinstance(p.unalias() if isinstance(p, exp.Alias) else p, exp.Star) or p.is_star
+            for p in self._select.expressions
+        ):
             used |= set(self._types)
         missing = sorted(used - self._display)
         if missing:
@@ -147,12 +168,16 @@ class _Rewrite:
                 return exp.Min(this=exp.column(measure_column(name, "MIN")))
             case exp.Max() if "MAX" in have:
                 return exp.Max(this=exp.column(measure_column(name, "MAX")))
-            case exp.Min() | exp.Max() if self._dimensions.get(name) == "NORMAL" or self._types.get(name) == "DATE":
+            case exp.Min() | exp.Max() if (
+                self._dimensions.get(name) == "NORMAL" or self._types.get(name) == "DATE"
+            ):
                 if name in self._dimensions:
                     return aggregate
             case exp.Avg() if {"SUM", "COUNT"} <= set(have):
                 total = exp.cast(exp.Sum(this=exp.column(measure_column(name, "SUM"))), "DOUBLE")
-                rows = exp.Nullif(this=_count(exp.column(measure_column(name, "COUNT"))), expression=exp.Literal.number(0))
+                rows = exp.Nullif(
+                    this=_count(exp.column(measure_column(name, "COUNT"))), expression=exp.Literal.number(0)
+                )
                 return exp.paren(exp.Div(this=total, expression=rows))
         raise _NoMatchError(f"{aggregate.sql('dremio')} has no measure")
 
@@ -172,7 +197,9 @@ class _Rewrite:
         aliases = {p.alias.lower() for p in self._select.expressions if isinstance(p, exp.Alias)}
         found = []
         for column in self._select.find_all(exp.Column):
-            is_alias = column.name.lower() in aliases and column.name.lower() not in self._types and not column.table
+            is_alias = (
+                column.name.lower() in aliases and column.name.lower() not in self._types and not column.table
+            )
             if not is_alias and not isinstance(column.this, exp.Star):
                 found.append(column)
         return found

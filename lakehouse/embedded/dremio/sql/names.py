@@ -28,7 +28,9 @@ def _function_path(function: exp.Expression) -> Path:
     if isinstance(inner, exp.Anonymous) and inner.name.upper() == "TABLE_SNAPSHOT" and inner.expressions:
         return (SNAPSHOTS, *split_path(inner.expressions[0].name))
     named = inner if isinstance(inner, exp.Anonymous | exp.Func) else function
-    raise SqlError(f"unknown table function {named.name.upper() or named.sql()}: the local engine knows TABLE(table_snapshot(..))")
+    raise SqlError(
+        f"unknown table function {named.name.upper() or named.sql()}: the local engine knows TABLE(table_snapshot(..))"
+    )
 
 
 def split_path(text: str) -> Path:

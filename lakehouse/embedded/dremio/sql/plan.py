@@ -48,14 +48,15 @@ class _Planner:
         self._prepare(tree)
         tree = self._expand(tree, ())
         schema = MappingSchema(
-            {name: {c.name.lower(): sqlglot_type(c.type) for c in columns} for name, columns in self._relations.items()},
+            {
+                name: {c.name.lower(): sqlglot_type(c.type) for c in columns}
+                for name, columns in self._relations.items()
+            },
             dialect="duckdb",
             normalize=False,
         )
         try:
-            tree = qualify(
-                tree, dialect="duckdb", schema=schema, quote_identifiers=True
-            )
+            tree = qualify(tree, dialect="duckdb", schema=schema, quote_identifiers=True)
         except OptimizeError as error:
             raise SqlError(_column_error(str(error), self._relations)) from None
         names = unique_names(self._result_name(p) for p in _leftmost(tree).expressions)
@@ -68,7 +69,9 @@ class _Planner:
                 Scan(name, path, version, tuple(used.get(name, ())))
                 for (path, version, _), name in self._placeholders.items()
             ),
-            reflection_scans=tuple((name, reflection_id) for reflection_id, name in self._reflections.items()),
+            reflection_scans=tuple(
+                (name, reflection_id) for reflection_id, name in self._reflections.items()
+            ),
             uses=tuple(self._uses.values()),
             datasets=tuple(self._datasets),
         )
@@ -83,7 +86,11 @@ class _Planner:
                     named.append(projection)
                     continue
                 written = written_name(projection, position)
-                alias = projection if isinstance(projection, exp.Alias) else exp.alias_(projection, written, quoted=True)
+                alias = (
+                    projection
+                    if isinstance(projection, exp.Alias)
+                    else exp.alias_(projection, written, quoted=True)
+                )
                 alias.meta["written"] = written
                 self._display.setdefault(written.lower(), written)
                 named.append(alias)
@@ -125,7 +132,12 @@ class _Planner:
     def _use_reflection(self, table: exp.Table, relation: Relation) -> bool:
         select = table.find_ancestor(exp.Select)
         offered = [c for c in self._candidates if _same(c.dataset, relation.path)]
-        if not offered or not _only_source(select, table) or table.args.get("version") or table.meta.get(TARGET):
+        if (
+            not offered
+            or not _only_source(select, table)
+            or table.args.get("version")
+            or table.meta.get(TARGET)
+        ):
             return False
         assert select is not None  # noqa: S101  # _only_source has just looked at it
         found, uses = match(select, relation, offered)
@@ -169,7 +181,11 @@ class _Planner:
 
     def _result_name(self, projection: exp.Expression) -> str:
         written = projection.meta.get("written")
-        return str(written) if written else self._display.get(projection.alias_or_name.lower(), projection.alias_or_name)
+        return (
+            str(written)
+            if written
+            else self._display.get(projection.alias_or_name.lower(), projection.alias_or_name)
+        )
 
 
 def _as_select(tree: exp.Expression) -> exp.Expression:
@@ -238,7 +254,9 @@ def _same(left: Path, right: Path) -> bool:
 def _used_columns(tree: exp.Expression) -> dict[str, list[str]]:
     used: dict[str, set[str]] = {}
     for scope in traverse_scope(tree):
-        sources = {name: source.name for name, source in scope.sources.items() if isinstance(source, exp.Table)}
+        sources = {
+            name: source.name for name, source in scope.sources.items() if isinstance(source, exp.Table)
+        }
         for column in scope.columns:
             if column.table in sources:
                 used.setdefault(sources[column.table], set()).add(column.name)

@@ -108,4 +108,7 @@ def _words(token: Token) -> list[Token]:
     """sqlglot joins some keywords (`PARTITION BY`); grammar here is word by word."""
     if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING) or " " not in token.text.strip():
         return [token]
-    return [Token(TokenType.VAR, word, token.line, token.col, token.start, token.end, []) for word in token.text.split()]
+    return [
+        Token(TokenType.VAR, word, token.line, token.col, token.start, token.end, [])
+        for word in token.text.split()
+    ]

@@ -20,7 +20,15 @@ _CAST_TARGETS = frozenset({
     exp.DType.DATE, exp.DType.TIME, exp.DType.TIMESTAMP, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TEXT,
     exp.DType.VARBINARY, exp.DType.BINARY,
 })  # fmt: skip
-_REFUSED_NODES = (exp.Parameter, exp.Placeholder, exp.TableSample, exp.Into, exp.Lock, exp.SessionParameter, exp.Hint)
+_REFUSED_NODES = (
+    exp.Parameter,
+    exp.Placeholder,
+    exp.TableSample,
+    exp.Into,
+    exp.Lock,
+    exp.SessionParameter,
+    exp.Hint,
+)
 
 
 def check_functions(tree: exp.Expression) -> None:
@@ -44,12 +52,17 @@ def _is_grammar(node: exp.Expression) -> bool:
 
 def _is_table_function(node: exp.Expression) -> bool:
     """Judged where tables are resolved."""
-    return any(isinstance(ancestor, exp.Table) for ancestor in (node.parent, node.parent and node.parent.parent))
+    return any(
+        isinstance(ancestor, exp.Table) for ancestor in (node.parent, node.parent and node.parent.parent)
+    )
 
 
 def annotate(tree: exp.Expression, schema: Schema) -> exp.Expression:
     """Types on every node, our own functions included."""
-    metadata: Any = {**Dialect.get_or_raise("dremio").EXPRESSION_METADATA, exp.Anonymous: {"annotator": _annotate_own}}
+    metadata: Any = {
+        **Dialect.get_or_raise("dremio").EXPRESSION_METADATA,
+        exp.Anonymous: {"annotator": _annotate_own},
+    }
     return annotate_types(tree, schema=schema, expression_metadata=metadata, dialect="dremio")
 
 
@@ -113,13 +126,18 @@ def _nonzero(divisor: exp.Expression) -> exp.Expression:
         return divisor
     if kind(divisor) in (exp.DType.DOUBLE, exp.DType.FLOAT):
         return divisor
-    fails = exp.If(this=exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0)), true=call("error", "division by zero"))
+    fails = exp.If(
+        this=exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0)),
+        true=call("error", "division by zero"),
+    )
     return exp.paren(exp.Case(ifs=[fails], default=divisor.copy()))
 
 
 def _sum(node: Any) -> exp.Expression:
     """SUM of integers is a BIGINT, where DuckDB gives a HUGEINT; the cast goes round FILTER and OVER."""
-    if not is_integer(node.this) and not (isinstance(node.this, exp.Distinct) and is_integer(node.this.expressions[0])):
+    if not is_integer(node.this) and not (
+        isinstance(node.this, exp.Distinct) and is_integer(node.this.expressions[0])
+    ):
         return node  # type: ignore[no-any-return]
     outer = node
     while isinstance(outer.parent, exp.Window | exp.Filter) and outer.arg_key == "this":
@@ -168,9 +186,15 @@ def _plus_minus(node: Any) -> exp.Expression:
     left, right = node.this, node.expression
     temporal = (DATE, TIMESTAMP)
     if isinstance(node, exp.Sub) and kind(left) in temporal and kind(right) in temporal:
-        raise SqlError(f"{node.sql('dremio')}: the difference of two dates is an interval, which the local engine does not have; use DATEDIFF or TIMESTAMPDIFF")
+        raise SqlError(
+            f"{node.sql('dremio')}: the difference of two dates is an interval, which the local engine does not have; use DATEDIFF or TIMESTAMPDIFF"
+        )
     interval = next((side for side in (left, right) if isinstance(side, exp.Interval)), None)
-    if interval is not None and DATE in (kind(left), kind(right)) and unit_name(interval.args["unit"], "INTERVAL") in ("day", "month", "year"):
+    if (
+        interval is not None
+        and DATE in (kind(left), kind(right))
+        and unit_name(interval.args["unit"], "INTERVAL") in ("day", "month", "year")
+    ):
         moved = exp.cast(exp.paren(node.copy()), "DATE")
         moved.type = exp.DataType.build("DATE")
         return moved
@@ -187,7 +211,9 @@ def _within_group(node: Any) -> exp.Expression:
 
 def _rounding(node: Any) -> exp.Expression:
     if node.args.get("to") or node.args.get("unit"):
-        raise SqlError(f"{node.sql('dremio')}: rounding of dates is not supported by the local engine; use DATE_TRUNC")
+        raise SqlError(
+            f"{node.sql('dremio')}: rounding of dates is not supported by the local engine; use DATE_TRUNC"
+        )
     return node  # type: ignore[no-any-return]
 
 

@@ -57,7 +57,9 @@ def _statement(text: str) -> Statement:
             reader.expect("PLAN")
             reader.accept("FOR")
             return Explain(parse_query(reader.rest()), text=text)
-    raise SqlError(f"{first} {reader.peek(1)} is not supported by the local engine; run it on a Dremio server")
+    raise SqlError(
+        f"{first} {reader.peek(1)} is not supported by the local engine; run it on a Dremio server"
+    )
 
 
 def _drop(reader: Reader) -> Statement:
@@ -99,7 +101,9 @@ def _dml(text: str) -> Statement:
             return Insert(table_path(target), columns, query, text=text)
         case exp.Delete():
             if tree.args.get("using"):
-                raise SqlError("DELETE ... USING is not supported by the local engine; use MERGE or a subquery")
+                raise SqlError(
+                    "DELETE ... USING is not supported by the local engine; use MERGE or a subquery"
+                )
             where = tree.args.get("where")
             return Delete(table_path(tree.this), where.this if where else None, text=text)
         case exp.Update():

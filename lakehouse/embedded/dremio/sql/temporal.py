@@ -19,12 +19,21 @@ UNITS = {
     "HOUR": "hour", "MINUTE": "minute", "SECOND": "second",
 }  # fmt: skip
 _DATE_UNITS = frozenset({"year", "quarter", "month", "week", "day"})
-_PARTS = {**{u: u for u in UNITS}, "DOW": "DOW", "DAYOFWEEK": "DOW", "DOY": "DOY", "DAYOFYEAR": "DOY", "EPOCH": "EPOCH"}
+_PARTS = {
+    **{u: u for u in UNITS},
+    "DOW": "DOW",
+    "DAYOFWEEK": "DOW",
+    "DOY": "DOY",
+    "DAYOFYEAR": "DOY",
+    "EPOCH": "EPOCH",
+}
 
 
 def unit_name(argument: exp.Expression, function: str) -> str:
     """DAY, SQL_TSI_DAY or 'day' as DuckDB's unit. Raises SqlError for one that is not known."""
-    name = (argument.name if isinstance(argument, exp.Literal | exp.Column | exp.Var) else argument.sql()).upper()
+    name = (
+        argument.name if isinstance(argument, exp.Literal | exp.Column | exp.Var) else argument.sql()
+    ).upper()
     unit = UNITS.get(name.removeprefix("SQL_TSI_").removesuffix("S") if name != "S" else name)
     if unit is None:
         raise SqlError(f"{function}: unknown unit {name}; known are {', '.join(UNITS)}")
@@ -43,7 +52,9 @@ def part(value: exp.Expression, name: str, function: str) -> exp.Expression:
     return call("dayofyear" if known == "DOY" else known.lower(), value)
 
 
-def add(value: exp.Expression, amount: exp.Expression, unit: str, function: str, sign: str = "+") -> exp.Expression:
+def add(
+    value: exp.Expression, amount: exp.Expression, unit: str, function: str, sign: str = "+"
+) -> exp.Expression:
     """value ± amount units; a DATE plus days, weeks, months or years stays a DATE."""
     is_date = kind(value) == DATE or is_text(value)
     if is_text(value):
@@ -72,7 +83,9 @@ def _date_add(function: str, sign: str) -> Any:
         if isinstance(amount, exp.Cast) and isinstance(amount.to.this, exp.Interval):
             return add(value, amount.this, unit_name(amount.to.this.args["unit"], function), function, sign)
         if isinstance(amount, exp.Interval):
-            return add(value, exp.cast(amount.this, "INT"), unit_name(amount.args["unit"], function), function, sign)
+            return add(
+                value, exp.cast(amount.this, "INT"), unit_name(amount.args["unit"], function), function, sign
+            )
         if not is_number(amount):
             raise SqlError(f"{function}: the second argument must be a number of days or an interval")
         return add(value, amount, "day", function, sign)
@@ -98,7 +111,9 @@ def _datediff(arguments: Arguments) -> exp.Expression:
 
 def _date_diff(arguments: Arguments) -> exp.Expression:
     if not is_number(arguments[1]):
-        raise SqlError("DATE_DIFF of two dates gives an interval, which the local engine does not have; use DATEDIFF")
+        raise SqlError(
+            "DATE_DIFF of two dates gives an interval, which the local engine does not have; use DATEDIFF"
+        )
     return add(arguments[0], arguments[1], "day", "DATE_DIFF", "-")
 
 
@@ -141,7 +156,9 @@ def _from_text(function: str, target: str) -> Any:
         if is_number(value):
             if len(arguments) > 1:
                 raise SqlError(f"{function} of a number of seconds takes no format")
-            micros = exp.cast(exp.Mul(this=exp.paren(value), expression=exp.Literal.number(1_000_000)), "BIGINT")
+            micros = exp.cast(
+                exp.Mul(this=exp.paren(value), expression=exp.Literal.number(1_000_000)), "BIGINT"
+            )
             return exp.cast(call("make_timestamp", micros), target)
         if len(arguments) == 1:
             return exp.cast(value, target)
@@ -159,7 +176,9 @@ def _unix_timestamp(arguments: Arguments) -> exp.Expression:
         return exp.cast(call("floor", call("epoch", exp.CurrentTimestamp())), "BIGINT")
     value = arguments[0]
     if len(arguments) == 2:
-        pattern = strftime_format(literal_text(arguments[1], "UNIX_TIMESTAMP", "the format"), "UNIX_TIMESTAMP")
+        pattern = strftime_format(
+            literal_text(arguments[1], "UNIX_TIMESTAMP", "the format"), "UNIX_TIMESTAMP"
+        )
         return exp.cast(call("epoch", call("strptime", value, pattern)), "BIGINT")
     return exp.cast(call("epoch", exp.cast(value, "TIMESTAMP")), "BIGINT")
 

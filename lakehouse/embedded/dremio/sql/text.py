@@ -51,12 +51,17 @@ def _regexp_like(arguments: Arguments) -> exp.Expression:
 def _regexp_replace(arguments: Arguments) -> exp.Expression:
     replacement = literal_text(arguments[2], "REGEXP_REPLACE", "the replacement")
     if "$" in replacement or "\\" in replacement:
-        raise SqlError("REGEXP_REPLACE: group references in the replacement are not supported by the local engine")
+        raise SqlError(
+            "REGEXP_REPLACE: group references in the replacement are not supported by the local engine"
+        )
     return call("regexp_replace", *arguments, "g")
 
 
 def _regexp_extract(arguments: Arguments) -> exp.Expression:
-    found = exp.If(this=call("regexp_matches", arguments[0].copy(), arguments[1].copy()), true=call("regexp_extract", *arguments))
+    found = exp.If(
+        this=call("regexp_matches", arguments[0].copy(), arguments[1].copy()),
+        true=call("regexp_extract", *arguments),
+    )
     return exp.Case(ifs=[found])
 
 
@@ -68,7 +73,9 @@ def _convert(name: str, function: str) -> tuple[int, int, Any, Any]:
     def build(arguments: Arguments) -> exp.Expression:
         encoding = literal_text(arguments[1], name, "the encoding")
         if encoding.upper().replace("-", "") != "UTF8":
-            raise SqlError(f"{name}: encoding {encoding!r} is not supported by the local engine; only 'UTF8' is")
+            raise SqlError(
+                f"{name}: encoding {encoding!r} is not supported by the local engine; only 'UTF8' is"
+            )
         return call(function, arguments[0])
 
     returns = VARCHAR if name == "CONVERT_FROM" else exp.DataType.Type.VARBINARY

@@ -28,7 +28,9 @@ def declared_type(text: str) -> str:
     match = _DECLARED.match(text)
     name = _NAMES.get(match[1].upper()) if match else None
     if match is None or name is None:
-        raise SqlError(f"type {text.strip()} is not supported by the local engine; known are {', '.join(_NAMES)}")
+        raise SqlError(
+            f"type {text.strip()} is not supported by the local engine; known are {', '.join(_NAMES)}"
+        )
     if name == "DECIMAL":
         return f"DECIMAL({match[2] or 38}, {match[3] or 0})"
     return name
