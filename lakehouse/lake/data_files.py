@@ -33,6 +33,7 @@ ROWS_PER_FILE = 1_000_000
 _BYTES_PER_FILE = 128 * 1024 * 1024
 """Arrow bytes at which a file is closed before it has all its rows, so that memory stays bounded."""
 _WRITERS = 2
+_NO_DAY = -(2**31)
 
 
 @dataclass
@@ -122,15 +123,15 @@ def _cut(batches: Iterator[pa.RecordBatch], day_column: str) -> Iterator[tuple[d
     """Tables of one day each, of at most ROWS_PER_FILE rows, without the day column."""
     collected: list[pa.RecordBatch] = []
     current: date | None = None
+    count = size = 0
     for batch in batches:
         for day, rows in _runs(batch, day_column):
-            full = sum(part.num_rows for part in collected) + rows.num_rows > ROWS_PER_FILE
-            large = sum(part.nbytes for part in collected) > _BYTES_PER_FILE
-            if collected and (day != current or full or large):
+            if collected and (day != current or count + rows.num_rows > ROWS_PER_FILE or size > _BYTES_PER_FILE):
                 yield current, pa.Table.from_batches(collected)
-                collected = []
+                collected, count, size = [], 0, 0
             current = day
             collected.append(rows)
+            count, size = count + rows.num_rows, size + rows.nbytes
     if collected:
         yield current, pa.Table.from_batches(collected)
 
@@ -139,9 +140,11 @@ def _runs(batch: pa.RecordBatch, day_column: str) -> Iterator[tuple[date | None,
     import pyarrow.compute as pc
 
     position = batch.schema.get_field_index(day_column)
-    encoded = pc.run_end_encode(batch.column(position))
+    days = batch.column(position)
+    # run_end_encode tells nulls apart by the bytes under them, which DuckDB leaves as they come.
+    encoded = pc.run_end_encode(pc.fill_null(days.cast(pa.int32()), _NO_DAY))
     rows = batch.remove_column(position)
     start = 0
-    for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-        yield day, rows.slice(start, end - start)
+    for end in encoded.run_ends.to_pylist():
+        yield days[start].as_py(), rows.slice(start, end - start)
         start = end

@@ -17,6 +17,11 @@ from lakehouse.embedded.dremio.sql.names import SNAPSHOTS
 from lakehouse.embedded.dremio.store import Store
 
 CATALOG = "DREMIO"
+_TEXT_LENGTH = 65536
+_COLUMN_SIZES = (
+    "COLUMN_SIZE", "CHARACTER_MAXIMUM_LENGTH", "CHARACTER_OCTET_LENGTH", "NUMERIC_PRECISION", "NUMERIC_PRECISION_RADIX",
+    "NUMERIC_SCALE", "DATETIME_PRECISION", "INTERVAL_TYPE", "INTERVAL_PRECISION",
+)  # fmt: skip
 Datasets = list[tuple[Path, str, tuple[Column, ...], str | None]]
 """(path, TABLE or VIEW, columns, view SQL) of every dataset."""
 
@@ -97,25 +102,14 @@ class SystemTables:
             for position, column in enumerate(columns, start=1):
                 base, precision, scale = _numeric(column.type)
                 nullable = "YES" if column.nullable else "NO"
+                length = _TEXT_LENGTH if base == "CHARACTER VARYING" else None
                 rows.append(
-                    (
-                        CATALOG,
-                        ".".join(path[:-1]),
-                        path[-1],
-                        column.name,
-                        position,
-                        None,
-                        nullable,
-                        base,
-                        precision,
-                        scale,
-                    )
+                    (CATALOG, ".".join(path[:-1]), path[-1], column.name, position, None, nullable, base)
+                    + (length, length, length, precision, 10 if precision else None, scale, None, None, None)
                 )
-        names = [
-            "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "COLUMN_DEFAULT", "IS_NULLABLE",
-            "DATA_TYPE", "NUMERIC_PRECISION", "NUMERIC_SCALE",
-        ]  # fmt: skip
-        integers = {"ORDINAL_POSITION", "NUMERIC_PRECISION", "NUMERIC_SCALE"}
+        text = ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME"]
+        names = [*text, "ORDINAL_POSITION", "COLUMN_DEFAULT", "IS_NULLABLE", "DATA_TYPE", *_COLUMN_SIZES]
+        integers = {"ORDINAL_POSITION", *_COLUMN_SIZES} - {"INTERVAL_TYPE"}
         return _table(names, rows, {name: pa.int32() for name in integers})
 
     def _catalogs(self) -> pa.Table:
