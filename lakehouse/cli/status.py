@@ -75,7 +75,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             str(row["restarts"]),
             row["note"],
         )
-    Console().print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 200)
 
 
 def _duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.flight as fl
 
-_GRPC_NOISE = re.compile(r"\.?\s*gRPC client debug context:.*$", re.DOTALL)
+_GRPC_NOISE = re.compile(r"\.?\s*(?:gRPC client debug context|Detail: Python exception):.*$", re.DOTALL)
 
 
 class FlightSql:
