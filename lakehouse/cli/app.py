@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "down": "lakehouse.cli.stack:down",
     "status": "lakehouse.cli.status:status",
     "query": "lakehouse.cli.query:query",
+    "demo": "lakehouse.cli.demo:app",
+    "bench": "lakehouse.cli.bench:app",
     "serve": "lakehouse.cli.serve:app",
     "version": "lakehouse.cli.version:version",
 }

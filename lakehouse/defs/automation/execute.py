@@ -1,0 +1,73 @@
+"""One run of chosen assets, in this process, into the instance whose history the UI shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+STARTED_BY = "lakehouse/started_by"
+_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended."""
+
+    run_id: str
+    succeeded: bool
+    seconds: float
+    failures: tuple[str, ...]
+    """One line a failed step: its name and why."""
+
+
+class Runner:
+    """Runs assets of one graph; `name` is who asked for it, kept as a tag on every run."""
+
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> None:
+        self.defs = defs
+        self.instance = instance
+        self._name = name
+
+    @cached_property
+    def _job(self) -> dg.JobDefinition:
+        return self.defs.resolve_implicit_global_asset_job_def()
+
+    def run(self, keys: Collection[dg.AssetKey], days: tuple[str, str] | None = None) -> RunResult:
+        """Materialize the assets; `days` is the first and the last partition of the run."""
+        tags = {STARTED_BY: self._name}
+        if days is not None:
+            tags |= {_RANGE_START: days[0], _RANGE_END: days[1]}
+        started = time.monotonic()
+        result = self._job.get_subset(asset_selection=set(keys)).execute_in_process(
+            instance=self.instance, tags=tags, run_config=_QUIET, raise_on_error=False
+        )
+        return RunResult(result.run_id, result.success, time.monotonic() - started, _failures(result))
+
+    def close_dead_runs(self) -> int:
+        """Mark runs of a process that was killed as failed; nobody else would. Gives how many."""
+        unfinished = RunsFilter(
+            tags={STARTED_BY: self._name}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]
+        )
+        dead = self.instance.get_runs(unfinished)
+        for run in dead:
+            self.instance.report_run_failed(run, "the process that ran it was killed")
+        return len(dead)
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+    lines = []
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        told = data.user_failure_data.description if data.user_failure_data else None
+        error = data.error.cause or data.error if data.error else None
+        text = told or (error.message if error else event.message or "failed")
+        lines.append(f"{event.step_key}: {' '.join(text.split())}")
+    return tuple(lines)
