@@ -114,12 +114,12 @@ def run_pipeline(settings: Settings, progress: Progress) -> list[Step]:
     from lakehouse.defs.automation.execute import Runner
     from lakehouse.defs.automation.refresh import refresh
     from lakehouse.defs.ingestion.apply import apply_connections
-    from lakehouse.embedded.dagster_home import write_dagster_home
+    from lakehouse.embedded.dagster_home import dagster_home
     from lakehouse.errors import PermanentError
 
     progress.start("graph")
     os.environ.update({name: value for name, value in settings.environ.items() if name not in os.environ})
-    instance = dg.DagsterInstance.from_config(str(write_dagster_home(settings.home)))
+    instance = dg.DagsterInstance.from_config(str(dagster_home(settings.home)))
     from lakehouse.definitions import defs
 
     runner = Runner(defs(), instance, "demo")
@@ -131,7 +131,7 @@ def run_pipeline(settings: Settings, progress: Progress) -> list[Step]:
     progress.done("connections", ", ".join(changed) or "as declared")
     steps = []
     progress.start("landing")
-    for step in refresh(runner):
+    for step in refresh(runner, settings):
         steps.append(step)
         progress.step(step)
         if not step.result.succeeded:

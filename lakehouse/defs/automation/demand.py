@@ -1,7 +1,8 @@
-"""What has to run: assets never materialized, and those with changes upstream since they were.
+"""What of a stage has to run, asked of the event log.
 
-Storage ids of materialization events are the clock. An event that tells of no changed row
-(`lakehouse/changed_rows` 0) asks nothing of those downstream.
+An asset is behind when it was never made, when its last run did not end well, when its code changed, or when
+something upstream changed after it was made. So a process that is killed at any moment leaves behind what it
+was making.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import dagster as dg
-from dagster import DagsterEventType
 
+from lakehouse.defs.automation.history import History
 from lakehouse.defs.automation.plan import Node
-from lakehouse.defs.bronze.report import CHANGED
 
 Window = tuple[str, str]
 MAX_WINDOWS = 8
@@ -28,95 +28,20 @@ class Demand:
     windows: tuple[Window, ...]
 
 
-class Clock:
-    """When assets changed, read from the instance's events; made anew for every look."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
-        self._changes: dict[dg.AssetKey, dict[str, int]] = {}
-
-    def last(self, key: dg.AssetKey) -> int:
-        """Storage id of the newest materialization; 0 when there is none."""
-        event = self._instance.get_latest_materialization_event(key)
-        record = self._instance.fetch_materializations(key, limit=1).records if event else []
-        return record[0].storage_id if record else 0
-
-    def by_day(self, key: dg.AssetKey) -> dict[str, int]:
-        """Partition -> storage id of its newest materialization."""
-        return dict(
-            self._instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION)
-        )
-
-    def changed(self, key: dg.AssetKey, since: int) -> bool:
-        """Whether a materialization after `since` tells of changes."""
-        records = self._instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=key, after_storage_id=since), limit=1000
-        ).records
-        return any(_tells_of_changes(record.asset_materialization) for record in records)
-
-    def changed_days(self, key: dg.AssetKey, done: dict[str, int]) -> set[str]:
-        """Days whose newest event tells of changes and is newer than what `done` has for the day."""
-        newer = {day: at for day, at in self.by_day(key).items() if at > done.get(day, 0)}
-        if not newer:
-            return set()
-        found: set[str] = set()
-        ids = sorted(newer.values())
-        for start in range(0, len(ids), 500):
-            records = self._instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=key, storage_ids=ids[start : start + 500]), limit=500
-            ).records
-            found |= {
-                record.partition_key
-                for record in records
-                if record.partition_key and _tells_of_changes(record.asset_materialization)
-            }
-        return found
-
-
 def demand(nodes: Iterable[Node], instance: dg.DagsterInstance) -> Demand | None:
     """What of one stage's assets (upstream first, one partitions definition) must run; None for nothing."""
-    clock = Clock(instance)
-    wanted: dict[dg.AssetKey, set[str]] = {}
+    history = History(instance)
+    unpartitioned: set[dg.AssetKey] = set()
+    by_day: dict[dg.AssetKey, set[str]] = {}
     for node in nodes:
-        days = _days(node, clock, wanted) if node.partitions else _unpartitioned(node, clock, wanted)
-        if days:
-            wanted[node.key] = days
-    if not wanted:
-        return None
-    every_day = set().union(*wanted.values()) - {_ALL}
-    return Demand(tuple(wanted), windows(every_day))
-
-
-_ALL = "all"
-
-
-def _unpartitioned(node: Node, clock: Clock, wanted: dict[dg.AssetKey, set[str]]) -> set[str]:
-    last = clock.last(node.key)
-    stale = (
-        not last
-        or any(upstream in wanted for upstream in node.upstream)
-        or any(clock.changed(upstream, last) for upstream in node.upstream)
-    )
-    return {_ALL} if stale else set()
-
-
-def _days(node: Node, clock: Clock, wanted: dict[dg.AssetKey, set[str]]) -> set[str]:
-    """Days that changed upstream; all days that upstream has when something without days changed."""
-    done = clock.by_day(node.key)
-    days: set[str] = set()
-    upstream_days: set[str] = set()
-    since = min(done.values(), default=0)
-    everything = False
-    for upstream in node.upstream:
-        by_day = clock.by_day(upstream)
-        if by_day:
-            upstream_days |= set(by_day)
-            days |= clock.changed_days(upstream, done) | wanted.get(upstream, set())
-        elif upstream in wanted:
-            days |= wanted[upstream]
-        else:
-            everything = everything or (bool(done) and clock.changed(upstream, since))
-    return days | (upstream_days | set(done) if everything else set())
+        if node.partitions is None:
+            if _is_behind(node, history, unpartitioned):
+                unpartitioned.add(node.key)
+        elif days := _days_behind(node, node.partitions, history, by_day):
+            by_day[node.key] = days
+    if by_day:
+        return Demand(tuple(by_day), windows(set().union(*by_day.values())))
+    return Demand(tuple(unpartitioned), ()) if unpartitioned else None
 
 
 def windows(days: set[str]) -> tuple[Window, ...]:
@@ -136,6 +61,37 @@ def windows(days: set[str]) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def _tells_of_changes(materialization: dg.AssetMaterialization | None) -> bool:
-    told = materialization.metadata.get(CHANGED) if materialization else None
-    return told is None or bool(told.value)
+def _is_behind(node: Node, history: History, behind: set[dg.AssetKey]) -> bool:
+    made_at = history.made_at(node.key)
+    return (
+        made_at is None
+        or history.is_recoded(node.key, node.code_version)
+        or bool(node.upstream & behind)
+        or any(history.changed_after(upstream, made_at) for upstream in node.upstream)
+    )
+
+
+def _days_behind(
+    node: Node,
+    partitions: dg.PartitionsDefinition,
+    history: History,
+    behind: dict[dg.AssetKey, set[str]],
+) -> set[str]:
+    """Days that changed upstream, or were left unfinished; all that have data when no single day can be told."""
+    made_at = history.days_made_at(node.key)
+    first = min(made_at.values(), default=-1)
+    declared = set(partitions.get_partition_keys())
+    with_data = set(made_at)
+    days = history.unfinished_days(node.key, partitions)
+    every_day = bool(made_at) and history.is_recoded(node.key, node.code_version)
+    for upstream in node.upstream:
+        if upstream in behind:
+            days |= behind[upstream]
+        made_upstream = history.days_made_at(upstream)
+        if made_upstream:
+            with_data |= made_upstream.keys()
+            days |= history.days_changed_after(upstream, made_at)
+        else:
+            # Which days a change of an unpartitioned table reaches cannot be known.
+            every_day = every_day or history.changed_after(upstream, first)
+    return (days | with_data if every_day else days) & declared

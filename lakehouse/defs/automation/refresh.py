@@ -1,59 +1,97 @@
-"""Bring the whole lakehouse up to date: sync, merge, and then only what changes ask for."""
+"""Bring the whole lakehouse up to date: sync, merge what is pending, and build only what is behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import dagster as dg
 
-from lakehouse.defs.automation.demand import demand
 from lakehouse.defs.automation.execute import Runner, RunResult
-from lakehouse.defs.automation.plan import Node, Stage, nodes_of, plan
+from lakehouse.defs.automation.plan import nodes_of, plan
+from lakehouse.defs.automation.stale import Stale, landing, stale_bronze, stale_models
+from lakehouse.settings import Settings
 
-INGESTION = ("landing", "bronze")
+Window = tuple[str, str]
+MAX_WINDOWS = 8
 
 
 @dataclass(frozen=True)
 class Step:
-    """One run of a refresh."""
+    """One run of a refresh; `window` is its first and last day."""
 
-    name: str
     keys: tuple[dg.AssetKey, ...]
-    window: tuple[str, str] | None
+    window: Window | None
     result: RunResult
 
+    @property
+    def name(self) -> str:
+        """The layers it worked on, for people."""
+        return " + ".join(dict.fromkeys(key.path[0] for key in self.keys))
 
-def refresh(runner: Runner) -> Iterator[Step]:
-    """Run stage after stage; ends after the first failed one. Skips whatever is up to date.
 
-    Syncs and merges always run: only they can tell whether there is something new, and a merge with nothing
-    pending costs a fraction of a second. The newest day stands for a partitioned merge, which reports every day
-    that it changes.
-    """
-    nodes = nodes_of(runner.defs)
-    for stage in plan(nodes, nodes):
-        for keys, window in _runs(stage, nodes, runner):
-            result = runner.run(keys, window)
-            yield Step(stage_name(stage), keys, window, result)
-            if not result.succeeded:
+def refresh(runner: Runner, settings: Settings) -> Iterator[Step]:
+    """Run after run until nothing is behind; ends after the first failed one."""
+    wanted: list[Mapping[dg.AssetKey, Stale]] = [{key: Stale() for key in landing(runner.defs)}]
+    looks = [
+        lambda: stale_bronze(runner.instance, settings),
+        lambda: stale_models(runner.defs, runner.instance),
+    ]
+    while wanted:
+        for step in _run(runner, wanted.pop()):
+            yield step
+            if not step.result.succeeded:
+                return
+        if looks:
+            wanted.append(looks.pop(0)())
+
+
+def _run(runner: Runner, stale: Mapping[dg.AssetKey, Stale]) -> Iterator[Step]:
+    """The runs that build these assets; ends after the first failed one."""
+    for stage in plan(nodes_of(runner.defs), stale):
+        days = frozenset[str]().union(*(stale[key].days for key in stage.keys))
+        for window in windows(days) or (None,):
+            step = Step(stage.keys, window, runner.run(stage.keys, window))
+            yield step
+            if not step.result.succeeded:
                 return
 
 
-def stage_name(stage: Stage) -> str:
-    """The layers of a stage, for people."""
-    return " + ".join(dict.fromkeys(key.path[0] for key in stage.keys))
+def windows(days: frozenset[str]) -> tuple[Window, ...]:
+    """Contiguous runs of days; one window over all of them when there would be too many.
+
+    >>> windows(frozenset({"2025-01-01", "2025-01-02", "2025-01-05"}))
+    (('2025-01-01', '2025-01-02'), ('2025-01-05', '2025-01-05'))
+    """
+    found: list[Window] = []
+    for day in sorted(days):
+        if found and date.fromisoformat(day) - date.fromisoformat(found[-1][1]) == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    if len(found) > MAX_WINDOWS:
+        return ((found[0][0], found[-1][1]),)
+    return tuple(found)
 
 
-def _runs(
-    stage: Stage, nodes: dict[dg.AssetKey, Node], runner: Runner
-) -> list[tuple[tuple[dg.AssetKey, ...], tuple[str, str] | None]]:
-    always = tuple(key for key in stage.keys if key.path[0] in INGESTION)
-    runs: list[tuple[tuple[dg.AssetKey, ...], tuple[str, str] | None]] = []
-    if always:
-        newest = stage.partitions.get_last_partition_key() if stage.partitions else None
-        runs.append((always, (newest, newest) if newest else None))
-    needed = demand([nodes[key] for key in stage.keys if key not in always], runner.instance)
-    if needed:
-        runs += [(needed.keys, window) for window in needed.windows or (None,)]
-    return runs
+def _landed_days(
+    keys: tuple[dg.AssetKey, ...],
+    partitions: dg.PartitionsDefinition | None,
+    runner: Runner,
+    settings: Settings,
+) -> tuple[str, str] | None:
+    """First and last declared day of what the bronze tables have to merge; the newest day when there is none."""
+    if partitions is None:
+        return None
+    from lakehouse.defs.bronze.pending import pending_days
+
+    days = partitions.get_partition_keys()
+    landed = [
+        day.isoformat()
+        for table in declared_datasets().bronze
+        if dg.AssetKey(table.key) in keys
+        for day in pending_days(table, settings)
+    ]
+    inside = [day for day in days if landed and min(landed) <= day <= max(landed)]
+    return (inside[0], inside[-1]) if inside else (days[-1], days[-1])
