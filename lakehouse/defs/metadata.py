@@ -9,6 +9,11 @@ import dagster as dg
 
 from lakehouse.catalog.datasets import Column, Relation
 
+CHANGED = "lakehouse/changed_rows"
+"""On landing and bronze events: 0 means that nothing downstream has to run because of this event."""
+SNAPSHOT = "lakehouse/snapshot_id"
+"""On bronze events: the Iceberg snapshot that the event tells of."""
+
 
 def table_metadata(relation: Relation | None, columns: Iterable[Column]) -> dict[str, Any]:
     """`dagster/table_name` and `dagster/column_schema`, as far as they are declared."""

@@ -23,6 +23,7 @@ class Node:
     partitions: dg.PartitionsDefinition | None
     batch: str | None
     """Name of the op whose every start is expensive (dbt's); None for all other assets."""
+    code_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def nodes_of(defs: dg.Definitions) -> dict[dg.AssetKey, Node]:
             continue
         # An asset of dbt's pool shares its process start with the assets of the same op.
         batch = found.assets_def.op.name if "dbt" in (found.pools or ()) else None
-        nodes[key] = Node(key, frozenset(found.parent_keys), found.partitions_def, batch)
+        nodes[key] = Node(key, frozenset(found.parent_keys), found.partitions_def, batch, found.code_version)
     return nodes
 
 

@@ -7,10 +7,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.defs.bronze.merge import Merged
-
-CHANGED = "lakehouse/changed_rows"
-"""On landing and bronze events: 0 means that nothing downstream has to run because of this event."""
-SNAPSHOT = "lakehouse/snapshot_id"
+from lakehouse.defs.metadata import CHANGED, SNAPSHOT
 
 
 def table_facts(merged: Merged) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from lakehouse.clients.airbyte import StreamStats
 from lakehouse.defs.ingestion.sync import SyncResult
+from lakehouse.defs.metadata import CHANGED
 from lakehouse.lake.layout import landing_prefix, list_landing
 from lakehouse.settings import Settings
 
@@ -19,7 +20,7 @@ def stream_metadata(result: SyncResult, namespace: str, stream: str, settings: S
     since = int(started.timestamp() * 1000) if started else None
     files = list_landing(settings, namespace, stream, since) if stats.rows else []
     return {
-        "lakehouse/changed_rows": stats.rows,
+        CHANGED: stats.rows,
         "lakehouse/extracted_bytes": stats.bytes,
         "lakehouse/files": len(files),
         "bytes": sum(file.size for file in files),

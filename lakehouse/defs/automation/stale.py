@@ -1,0 +1,122 @@
+"""Which assets, and which of their days, are behind what they are made of.
+
+Landing is always asked: only the source knows whether there is something new. Bronze is decided by the lake:
+what is landed and not merged. Everything downstream is decided by events: an asset is behind when it was
+never made, when its last run did not end well, when its code changed, or when something upstream changed
+after it was made. So a process that is killed at any moment leaves behind what it was making.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.automation.history import History
+from lakehouse.defs.automation.plan import Node, nodes_of
+from lakehouse.defs.partitions import partitions_of
+from lakehouse.defs.project import declared_datasets
+from lakehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stale:
+    days: frozenset[str] = frozenset()
+    """The partitions to make; empty for an asset without partitions."""
+
+
+def landing(defs: dg.Definitions) -> list[dg.AssetKey]:
+    """The landed streams: what Airbyte has to be asked for."""
+    return [key for key in nodes_of(defs) if key.path[0] == "landing"]
+
+
+def stale_bronze(instance: dg.DagsterInstance, settings: Settings) -> dict[dg.AssetKey, Stale]:
+    """The bronze tables that have something to merge, with the days of what is landed.
+
+    A merge applies everything that is pending, whichever days are asked for; the days only say for which
+    partitions the run is recorded.
+
+    Raises:
+        PermanentError, TransientError: as `pending_merge` does.
+    """
+    from lakehouse.defs.bronze.pending import pending_merge
+    from lakehouse.lake.iceberg import open_catalog
+
+    history, catalog = History(instance), open_catalog(settings)
+    found = {}
+    for table in declared_datasets().bronze:
+        key = dg.AssetKey(table.key)
+        pending = pending_merge(table, settings, catalog, history.snapshot(key))
+        if pending is not None:
+            found[key] = Stale(_declared_days(table, pending.days))
+    return found
+
+
+def stale_models(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[dg.AssetKey, Stale]:
+    """Everything downstream of bronze that is behind, upstream first."""
+    return stale_nodes(nodes_of(defs), instance)
+
+
+def stale_nodes(nodes: Mapping[dg.AssetKey, Node], instance: dg.DagsterInstance) -> dict[dg.AssetKey, Stale]:
+    """`stale_models` on plain nodes (given upstream first)."""
+    history = History(instance)
+    found: dict[dg.AssetKey, Stale] = {}
+    for node in nodes.values():
+        if node.key.path[0] in ("landing", "bronze"):
+            continue
+        if node.partitions is None:
+            if _is_behind(node, history, found):
+                found[node.key] = Stale()
+        elif days := _days_behind(node, node.partitions, history, found):
+            found[node.key] = Stale(frozenset(days))
+    return found
+
+
+def _is_behind(node: Node, history: History, stale: Mapping[dg.AssetKey, Stale]) -> bool:
+    made_at = history.made_at(node.key)
+    return (
+        made_at is None
+        or history.is_recoded(node.key, node.code_version)
+        or bool(node.upstream & stale.keys())
+        or any(history.changed_after(upstream, made_at) for upstream in node.upstream)
+    )
+
+
+def _days_behind(
+    node: Node,
+    partitions: dg.PartitionsDefinition,
+    history: History,
+    stale: Mapping[dg.AssetKey, Stale],
+) -> set[str]:
+    """Days that changed upstream, or were left unfinished; all that have data when none can be told."""
+    made_at = history.days_made_at(node.key)
+    first = min(made_at.values(), default=-1)
+    with_data = set(made_at)
+    days = history.unfinished_days(node.key, partitions)
+    every_day = history.is_recoded(node.key, node.code_version)
+    for upstream in node.upstream:
+        stale_upstream = stale.get(upstream)
+        made_upstream = history.days_made_at(upstream)
+        if made_upstream or (stale_upstream and stale_upstream.days):
+            with_data |= made_upstream.keys()
+            days |= history.days_changed_after(upstream, made_at)
+            if stale_upstream:
+                with_data |= stale_upstream.days
+                days |= stale_upstream.days
+        else:
+            # Which days a change of an unpartitioned table reaches cannot be known.
+            every_day = every_day or stale_upstream is not None or history.changed_after(upstream, first)
+    return (days | with_data if every_day else days) & set(partitions.get_partition_keys())
+
+
+def _declared_days(table: BronzeTable, landed: tuple[date, date] | None) -> frozenset[str]:
+    """Every declared day between the two; the newest declared day when there are none."""
+    partitions = partitions_of(table.partition_by)
+    if partitions is None:
+        return frozenset()
+    keys = partitions.get_partition_keys()
+    inside = [key for key in keys if landed and landed[0].isoformat() <= key <= landed[1].isoformat()]
+    return frozenset(inside or keys[-1:])

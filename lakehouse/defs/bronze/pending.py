@@ -1,0 +1,64 @@
+"""Whether a bronze table has to be merged, and over which days, asked of the lake itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.bronze.spec import merge_spec
+from lakehouse.lake.column_types import quoted
+from lakehouse.lake.commit import load
+from lakehouse.lake.duckdb_session import duckdb_session
+from lakehouse.lake.filesystem import open_filesystem
+from lakehouse.lake.landed_changes import open_landed
+from lakehouse.lake.merge_spec import MergeSpec
+from lakehouse.lake.pending import Pending, find_pending
+from lakehouse.lake.watermark import read_watermark
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+    from lakehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class PendingMerge:
+    days: tuple[date, date] | None
+    """First and last day of the landed rows; None for a table without days, or when no rows are landed."""
+
+
+def pending_merge(
+    table: BronzeTable, settings: Settings, catalog: Catalog, told_snapshot: int | None
+) -> PendingMerge | None:
+    """What a merge would have to do; None when nothing is landed that the table does not hold.
+
+    `told_snapshot` is that of the newest materialization event. A table at another snapshot was committed to
+    by a process that died before its event: it is merged again, so that the event gets told.
+
+    Raises:
+        PermanentError: a file that is no landing object.
+        TransientError: the lake cannot be reached.
+    """
+    spec = merge_spec(table, settings)
+    current = load(catalog, spec)
+    watermark = read_watermark(current) if current else None
+    pending = find_pending(settings, open_filesystem(settings), spec, watermark)
+    if pending:
+        return PendingMerge(_days(spec, pending, settings))
+    snapshot = current.current_snapshot() if current else None
+    if snapshot is not None and snapshot.snapshot_id != told_snapshot:
+        return PendingMerge(None)
+    return None
+
+
+def _days(spec: MergeSpec, pending: Pending, settings: Settings) -> tuple[date, date] | None:
+    if spec.partition is None or not pending.files:
+        return None
+    day = f"CAST({spec.partition.expression or quoted(spec.partition.column)} AS DATE)"
+    with duckdb_session(settings, spec.name) as connection:
+        open_landed(connection, pending.objects)
+        found = connection.execute(f"SELECT min({day}), max({day}) FROM landed").fetchall()  # noqa: S608
+    first, last = found[0]
+    return (first, last) if first else None
