@@ -73,25 +73,3 @@ def windows(days: frozenset[str]) -> tuple[Window, ...]:
     if len(found) > MAX_WINDOWS:
         return ((found[0][0], found[-1][1]),)
     return tuple(found)
-
-
-def _landed_days(
-    keys: tuple[dg.AssetKey, ...],
-    partitions: dg.PartitionsDefinition | None,
-    runner: Runner,
-    settings: Settings,
-) -> tuple[str, str] | None:
-    """First and last declared day of what the bronze tables have to merge; the newest day when there is none."""
-    if partitions is None:
-        return None
-    from lakehouse.defs.bronze.pending import pending_days
-
-    days = partitions.get_partition_keys()
-    landed = [
-        day.isoformat()
-        for table in declared_datasets().bronze
-        if dg.AssetKey(table.key) in keys
-        for day in pending_days(table, settings)
-    ]
-    inside = [day for day in days if landed and min(landed) <= day <= max(landed)]
-    return (inside[0], inside[-1]) if inside else (days[-1], days[-1])
