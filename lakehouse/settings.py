@@ -147,11 +147,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003  pydantic-settings gives it
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, dotenv_settings
 
@@ -168,7 +168,7 @@ def load_settings(home: Path | None = None) -> Settings:
     places = f"environment, then {env_file}"
     _refuse_unknown_keys(env_file)
     try:
-        return Settings(_env_file=env_file if env_file.is_file() else None, home=chosen)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file if env_file.is_file() else None, home=chosen)
     except ValidationError as error:
         first = error.errors()[0]
         key = PREFIX + "__".join(str(part).upper() for part in first["loc"])

@@ -39,7 +39,7 @@ def test_secrets_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("LAKEHOUSE_DREMIO__PROT", "1", "LAKEHOUSE_DREMIO__PROT (environment): unknown setting; did you mean LAKEHOUSE_DREMIO__PORT?"),
+        ("LAKEHOUSE_DREMIO__PROT", "1", "PROT (environment): unknown setting; did you mean LAKEHOUSE_DREMIO__PORT?"),
         ("LAKEHOUSE_DREMIO__PORT", "x", "LAKEHOUSE_DREMIO__PORT: bad value 'x': Input should be a valid integer"),
         ("LAKEHOUSE_LAKE_URL", "hdfs://a", "allowed are file:///<absolute path> and s3://<bucket>[/<prefix>]"),
         ("LAKEHOUSE_ICEBERG__TYPE", "hive", "LAKEHOUSE_ICEBERG__TYPE: bad value 'hive': Input should be 'sql' or 'rest'"),

@@ -28,7 +28,9 @@ _SEED = 7
 def demo(
     context: typer.Context,
     *,
-    scale: Annotated[float, typer.Option(min=0.001, max=20, help="Size of the shop; 1 is 200,000 orders.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=20, help="Size of the shop; 1 is 200,000 orders.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="What the shop is generated from.")] = _SEED,
     reset: Annotated[bool, typer.Option("--reset", help="Make the shop anew.")] = False,
 ) -> None:
@@ -51,7 +53,9 @@ def demo(
         seconds = time.monotonic() - started
         show_datasets(settings, progress.console)
         show_answers(progress.console, answers(settings))
-        progress.console.print(f"pipeline: [bold]{seconds:.1f} s[/]; home {settings.home}; see it with `lakehouse up`")
+        progress.console.print(
+            f"pipeline: [bold]{seconds:.1f} s[/]; home {settings.home}; see it with `lakehouse up`"
+        )
 
 
 @app.command()

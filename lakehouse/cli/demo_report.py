@@ -30,7 +30,9 @@ class Progress:
     """A spinner for what runs, a line for what is done."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.width = 140  # a log file is as wide as its lines
         self._status: Status | None = None
         self._started = 0.0
 
@@ -101,7 +103,9 @@ def answers(settings: Settings) -> list[Answer]:
 def show_answers(console: Console, found: list[Answer]) -> None:
     """Print them as tables."""
     for answer in found:
-        table = Table(title=f"{answer.protocol}, {answer.seconds * 1000:.0f} ms: {answer.sql}", title_justify="left")
+        table = Table(
+            title=f"{answer.protocol}, {answer.seconds * 1000:.0f} ms: {answer.sql}", title_justify="left"
+        )
         for name in answer.columns:
             table.add_column(name)
         for row in answer.rows:
@@ -112,7 +116,13 @@ def show_answers(console: Console, found: list[Answer]) -> None:
 def show_datasets(settings: Settings, console: Console) -> None:
     """Every dataset as its last materialization told: rows, bytes, seconds, and how old its data may be."""
     table = Table(title="Datasets", title_justify="left")
-    for name, justify in (("dataset", "left"), ("rows", "right"), ("size", "right"), ("seconds", "right"), ("freshness", "left")):
+    for name, justify in (
+        ("dataset", "left"),
+        ("rows", "right"),
+        ("size", "right"),
+        ("seconds", "right"),
+        ("freshness", "left"),
+    ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for row in dataset_rows(settings):
         table.add_row(*row)
@@ -128,6 +138,7 @@ def dataset_rows(settings: Settings) -> list[tuple[str, str, str, str, str]]:
 
     instance = dg.DagsterInstance.from_config(str(dagster_home(settings.home)))
     graph = defs().resolve_asset_graph()
+    sizes = _table_sizes(settings)
     rows = []
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
@@ -140,12 +151,26 @@ def dataset_rows(settings: Settings) -> list[tuple[str, str, str, str, str]]:
             (
                 key.to_user_string(),
                 _number(facts.get("dagster/row_count", facts.get("lakehouse/changed_rows"))),
-                _size(facts.get("bytes")),
+                _size(facts.get("bytes") or sizes.get(key.path[-1])),
                 _seconds(facts),
                 _freshness(event.timestamp if event else None, node.freshness_policy),
             )
         )
     return rows
+
+
+def _table_sizes(settings: Settings) -> dict[str, int]:
+    """Bytes of the current snapshot of every silver and gold table."""
+    from lakehouse.lake.iceberg import open_catalog
+
+    catalog = open_catalog(settings)
+    sizes = {}
+    for layer in ("silver", "gold"):
+        for identifier in catalog.list_tables(layer):
+            snapshot = catalog.load_table(identifier).current_snapshot()
+            if snapshot is not None and snapshot.summary is not None:
+                sizes[identifier[-1]] = int(snapshot.summary["total-files-size"] or 0)
+    return sizes
 
 
 def _freshness(at: float | None, policy: Any) -> str:

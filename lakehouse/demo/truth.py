@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as csv
+from pyarrow import csv
 
 from lakehouse.demo.shop import connect
 from lakehouse.errors import ConfigurationError

@@ -89,10 +89,10 @@ def test_datasets_and_their_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("node", "line"),
     [
-        (source(primry_key=["x"]), "models/sources.yml: shop__orders: meta.lakehouse.primry_key: unknown key; known are"),
+        (source(primry_key=["x"]), "models/sources.yml: shop__orders: meta.lakehouse.primry_key: unknown key; known"),
         (source(primary_key=[]), "models/sources.yml: shop__orders: meta.lakehouse.primary_key: "),
         (source(freshness={"fail_after": "soon"}), "'soon' is no duration; write a number and one of s, m, h, d"),
-        (model(reflections=[{"name": "r", "type": "raw"}]), "marts.yml: fct_orders: meta.lakehouse.reflections.0: reflection r"),
+        (model(reflections=[{"name": "r", "type": "raw"}]), "marts.yml: fct_orders: meta.lakehouse.reflections.0: "),
         ({**source(), "identifier": "orders"}, "declare schema bronze and a table named shop__<table>"),
         ({**model(), "schema": "platinum"}, "schema 'platinum' is no layer; allowed are silver, gold"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.table import Table
@@ -13,15 +14,27 @@ from lakehouse.embedded.dremio.arrow import cast_batches, stored_schema
 from lakehouse.embedded.dremio.errors import RestError
 from lakehouse.embedded.dremio.executor import Executor, Session
 from lakehouse.embedded.dremio.lakes import Lake
-from lakehouse.embedded.dremio.namespace import Namespace
+from lakehouse.embedded.dremio.namespace import Entity, Namespace
 from lakehouse.embedded.dremio.reflections import Reflections
 from lakehouse.embedded.dremio.resolver import CatalogResolver
 from lakehouse.embedded.dremio.scan import columns_of
 from lakehouse.embedded.dremio.sql import plan
-from lakehouse.embedded.dremio.sql.dml import delete_plan, merge_plan, simple_filter, update_plan
+from lakehouse.embedded.dremio.sql.dml import count_plan, delete_plan, merge_plan, simple_filter, update_plan
 from lakehouse.embedded.dremio.sql.model import (
-    AlterTable, CreateFolder, CreateTable, CreateView, Delete, Drop, Insert, Merge, Path, Plan, SetDefaultReflection,
-    SqlError, Statement, Update,
+    AlterTable,
+    CreateFolder,
+    CreateTable,
+    CreateView,
+    Delete,
+    Drop,
+    Insert,
+    Merge,
+    Path,
+    Plan,
+    SetDefaultReflection,
+    SqlError,
+    Statement,
+    Update,
 )  # fmt: skip
 from lakehouse.embedded.dremio.sql.types import arrow_type, dremio_type, duckdb_type
 
@@ -77,7 +90,7 @@ class Commands:
                 outcome = f"{'.'.join(statement.path)}: default reflections are not made by the local engine"
             case _:
                 raise SqlError(f"{type(statement).__name__} is not supported by the local engine")
-        row = [[outcome]] if isinstance(outcome, int) else [[True], [outcome]]
+        row: list[list[int | str]] = [[outcome]] if isinstance(outcome, int) else [[True], [outcome]]
         return pa.table(
             [pa.array(column, field.type) for column, field in zip(row, schema, strict=True)], schema=schema
         )
@@ -112,7 +125,7 @@ class Commands:
         self, statement: CreateTable, resolver: CatalogResolver, session: Session
     ) -> tuple[pa.Schema, Batches]:
         """The query's rows sorted by partition, as the writer needs them."""
-        planned = plan(statement.query, resolver, self._reflections.candidates(resolver))  # type: ignore[arg-type]
+        planned = plan(statement.query, resolver, self._reflections.candidates(resolver))
         self._bind(planned, resolver, session)
         order = _order_by((*(field.column for field in statement.partition_by), *statement.sort_by))
         sql = f"SELECT * FROM ({planned.sql}) AS q({_names(planned.names)}){order}"  # noqa: S608
@@ -134,7 +147,7 @@ class Commands:
             raise SqlError(f"INSERT: {len(given)} columns, but the query gives {len(planned.names)}")
         self._bind(planned, resolver, session)
         values = [
-            f'CAST("{name}" AS {duckdb_type(known[name].type)})'
+            f'CAST("{name}" AS {duckdb_type(column.type)})'
             if name in given
             else f"CAST(NULL AS {duckdb_type(column.type)})"
             for name, column in known.items()
@@ -142,12 +155,11 @@ class Commands:
         selected = ", ".join(
             f'{value} AS "{known[name].name}"' for value, name in zip(values, known, strict=True)
         )
-        sql = f"SELECT {selected} FROM ({planned.sql}) AS q({_names(given)})" + _order_by(
-            _partition_columns(table)
-        )  # noqa: S608
+        order = _order_by(_partition_columns(table))
+        sql = f"SELECT {selected} FROM ({planned.sql}) AS q({_names(given)}){order}"  # noqa: S608  planned SQL
         schema = stored_schema(session.schema(sql), tuple(column.name for column in columns))
         with lake.lock(*table.name()):
-            return tables.append(lake, table, lambda: cast_batches(session.reader(sql), schema))
+            return tables.append(table, lambda: cast_batches(session.reader(sql), schema))
 
     def _delete(self, statement: Delete, resolver: CatalogResolver, session: Session) -> int:
         lake, table = self._table(statement.path, resolver)
@@ -171,14 +183,21 @@ class Commands:
         with lake.lock(*table.name()):
             if isinstance(statement, Update):
                 planned = update_plan(statement, resolver)
+                counted = count_plan(statement.path, statement.alias, statement.where, resolver)
             else:
                 merge = merge_plan(statement, resolver)
-                self._bind(merge.ambiguous, resolver, session)
-                if session.table(merge.ambiguous.sql).column(0)[0].as_py():
+                if self._single(merge.ambiguous, resolver, session):
                     raise SqlError("MERGE: a target row is matched by several source rows")
-                planned = merge.content
+                planned, counted = merge.content, merge.affected
+            affected = int(self._single(counted, resolver, session))
             self._bind(planned, resolver, session)
-            return tables.replace(table, self._rows(planned, table, session))
+            tables.replace(table, self._rows(planned, table, session))
+            return affected
+
+    def _single(self, planned: Plan, resolver: CatalogResolver, session: Session) -> Any:
+        """The one value of a one-row result."""
+        self._bind(planned, resolver, session)
+        return session.table(planned.sql).column(0)[0].as_py()
 
     def _rows(self, planned: Plan, table: Table, session: Session) -> Batches:
         columns = columns_of(table)
@@ -276,7 +295,7 @@ class Commands:
             raise SqlError(f"{'.'.join(path)} is no table that can be changed")
         return lake, table
 
-    def _view(self, path: Path) -> object | None:
+    def _view(self, path: Path) -> Entity | None:
         entity = self._namespace.entity(path)
         return entity if entity is not None and entity.kind == "view" else None
 

@@ -16,7 +16,14 @@ from lakehouse.embedded.dremio.resolver import CatalogResolver
 from lakehouse.embedded.dremio.scan import FileLists
 from lakehouse.embedded.dremio.sql import parse, plan
 from lakehouse.embedded.dremio.sql.model import (
-    Describe, Explain, Path, Plan, Query, ReflectionUse, Show, Statement,
+    Describe,
+    Explain,
+    Path,
+    Plan,
+    Query,
+    ReflectionUse,
+    Show,
+    Statement,
 )  # fmt: skip
 from lakehouse.embedded.dremio.system import SystemTables
 
@@ -111,7 +118,7 @@ class Engine:
 
         if statement.what == "SCHEMAS":
             names = [".".join(path) for path in self._system.schemas()] + ["INFORMATION_SCHEMA", "sys"]
-            rows = [(name,) for name in names]
+            rows: list[tuple[str, ...]] = [(name,) for name in names]
             header = ["SCHEMA_NAME"]
         else:
             kind = "VIEW" if statement.what == "VIEWS" else None

@@ -32,7 +32,7 @@ class _Authentication(fl.ServerMiddlewareFactory):
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    def start_call(self, info: Any, headers: dict[str, list[str]]) -> _Authenticated:
+    def start_call(self, _info: Any, headers: dict[str, list[str]]) -> _Authenticated:
         values = [
             value for name, found in headers.items() if name.lower() == "authorization" for value in found
         ]
@@ -56,7 +56,7 @@ class _NoHandshake(fl.ServerAuthHandler):
     def authenticate(self, outgoing: Any, incoming: Any) -> None:
         """Nothing to exchange."""
 
-    def is_valid(self, token: bytes) -> bytes:
+    def is_valid(self, _token: bytes) -> bytes:
         """Every call is judged by the middleware."""
         return b""
 
@@ -87,7 +87,7 @@ class FlightServer(fl.FlightServerBase):
         """The schema of a statement's result."""
         return fl.SchemaResult(self.get_flight_info(context, descriptor).schema)
 
-    def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
+    def do_get(self, _context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
         """Run a planned statement and stream its rows."""
         job_id = statement_of(ticket.ticket) or ticket.ticket.decode("utf-8", errors="replace")
         schema, batches = self._guarded(lambda: self._jobs.stream(job_id))

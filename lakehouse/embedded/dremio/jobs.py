@@ -150,8 +150,6 @@ class Jobs:
 
     def _run(self, job: Job) -> None:
         try:
-            if job.cancelled:
-                raise SqlError("cancelled")
             self._plan(job)
             assert job.prepared is not None  # noqa: S101  _plan has just set it
             rows = self._write_result(job, job.prepared)

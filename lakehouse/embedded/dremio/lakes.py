@@ -127,7 +127,9 @@ class Lake:
 def table_properties(namespace: str) -> dict[str, str]:
     """Parquet as the specification has it: zstd for gold, snappy elsewhere."""
     return {
-        "write.parquet.compression-codec": "zstd" if namespace.split(".")[0] == _GOLD else "snappy",
+        "write.parquet.compression-codec": "zstd"
+        if namespace.split(".", maxsplit=1)[0] == _GOLD
+        else "snappy",
         "write.parquet.row-group-limit": "1000000",
         "write.parquet.page-size-bytes": str(1024 * 1024),
         "write.metadata.delete-after-commit.enabled": "true",

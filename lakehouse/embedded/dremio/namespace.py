@@ -93,7 +93,7 @@ class Namespace:
             raise BadRequestError(
                 f"source type {source_type} is not supported by the local engine; known are {', '.join(SOURCE_TYPES)}"
             )
-        self._open(name, source_type, config)
+        self._open(source_type, config)
         return self.add("source", (name,), {"type": source_type, "config": config})
 
     def source(self, name: str) -> Lake | FileSource | None:
@@ -103,7 +103,7 @@ class Namespace:
             entity = self.entity((name,))
             if entity is None or entity.kind != "source":
                 return None
-            opened = self._open(entity.path[0], entity.body["type"], entity.body["config"])
+            opened = self._open(entity.body["type"], entity.body["config"])
             self._opened[name.lower()] = opened
         return opened
 
@@ -119,7 +119,7 @@ class Namespace:
             if isinstance(source, Lake):
                 yield entity.path[0], source
 
-    def _open(self, name: str, source_type: str, config: dict[str, Any]) -> Lake | FileSource:
+    def _open(self, source_type: str, config: dict[str, Any]) -> Lake | FileSource:
         if source_type == "SQLCATALOG":
             lake_config = LakeConfig.from_source(config)
             if lake_config.warehouse.startswith("s3://"):

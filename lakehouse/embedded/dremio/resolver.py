@@ -55,7 +55,7 @@ class CatalogResolver:
         """The Iceberg table at a path, as it was when this statement first looked."""
         key = _lower(path)
         if key not in self._tables:
-            lake = self._namespace.lake(path) if len(path) > 2 else None  # noqa: PLR2004
+            lake = self._namespace.lake(path) if len(path) > 2 else None
             self._tables[key] = lake.table(".".join(path[1:-1]), path[-1]) if lake else None
         return self._tables[key]
 

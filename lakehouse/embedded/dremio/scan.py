@@ -9,8 +9,22 @@ import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.table import Table
 from pyiceberg.types import (
-    BinaryType, BooleanType, DateType, DecimalType, DoubleType, FixedType, FloatType, IcebergType, IntegerType, LongType,
-    NestedField, StringType, TimestampType, TimestamptzType, TimeType, UUIDType,
+    BinaryType,
+    BooleanType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FixedType,
+    FloatType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestampType,
+    TimestamptzType,
+    TimeType,
+    UUIDType,
 )  # fmt: skip
 
 from lakehouse.embedded.dremio.sql.model import Column, SqlError, Version
@@ -115,7 +129,8 @@ def local_path(url: str) -> str:
 
 
 def _schema_entry(field: NestedField) -> str:
-    return f"{field.field_id}: {{name: {_literal(field.name)}, type: {_literal(_duckdb(field.field_type))}, default_value: NULL}}"
+    name, kind = _literal(field.name), _literal(_duckdb(field.field_type))
+    return f"{field.field_id}: {{name: {name}, type: {kind}, default_value: NULL}}"
 
 
 def _projection(field: NestedField) -> str:

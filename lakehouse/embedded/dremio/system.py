@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +39,7 @@ class SystemTables:
         """The table at a lower-case path."""
         if path[0] == SNAPSHOTS:
             return self._snapshots(path[1:])
-        maker = {
+        makers: dict[Path, Callable[[], pa.Table]] = {
             ("information_schema", "schemata"): self._schemata,
             ("information_schema", "tables"): self._tables,
             ("information_schema", "columns"): self._all_columns,
@@ -48,7 +49,9 @@ class SystemTables:
             ("sys", "reflections"): self._reflections,
             ("sys", "jobs"): self._jobs,
             ("sys", "jobs_recent"): self._jobs,
-        }.get(path[-2:] if path[-2:-1] in (("information_schema",), ("sys",)) and len(path) <= 3 else path)
+        }
+        # The catalogue's own name may stand in front: DREMIO.INFORMATION_SCHEMA.COLUMNS.
+        maker = makers.get(path[1:] if path[0] == CATALOG.lower() else path)
         return maker() if maker else None
 
     def datasets(self) -> Datasets:
@@ -103,10 +106,19 @@ class SystemTables:
                 base, precision, scale = _numeric(column.type)
                 nullable = "YES" if column.nullable else "NO"
                 length = _TEXT_LENGTH if base == "CHARACTER VARYING" else None
-                rows.append(
-                    (CATALOG, ".".join(path[:-1]), path[-1], column.name, position, None, nullable, base)
-                    + (length, length, length, precision, 10 if precision else None, scale, None, None, None)
+                sizes = (
+                    length,
+                    length,
+                    length,
+                    precision,
+                    10 if precision else None,
+                    scale,
+                    None,
+                    None,
+                    None,
                 )
+                schema = ".".join(path[:-1])
+                rows.append((CATALOG, schema, path[-1], column.name, position, None, nullable, base, *sizes))
         text = ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME"]
         names = [*text, "ORDINAL_POSITION", "COLUMN_DEFAULT", "IS_NULLABLE", "DATA_TYPE", *_COLUMN_SIZES]
         integers = {"ORDINAL_POSITION", *_COLUMN_SIZES} - {"INTERVAL_TYPE"}

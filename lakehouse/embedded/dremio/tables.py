@@ -9,16 +9,39 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
 from pyiceberg.expressions import (
-    AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual,
+    AlwaysTrue,
+    And,
+    BooleanExpression,
+    EqualTo,
+    GreaterThan,
+    GreaterThanOrEqual,
+    LessThan,
+    LessThanOrEqual,
 )  # fmt: skip
 from pyiceberg.io import load_file_io
 from pyiceberg.table import Table, Transaction
-from pyiceberg.types import (
-    BinaryType, BooleanType, DateType, DecimalType, DoubleType, FloatType, IcebergType, IntegerType, LongType, StringType,
-    TimestampType, TimeType,
-)  # fmt: skip
 from pyiceberg.transforms import (
-    DayTransform, HourTransform, IdentityTransform, MonthTransform, Transform, TruncateTransform, YearTransform,
+    DayTransform,
+    HourTransform,
+    IdentityTransform,
+    MonthTransform,
+    Transform,
+    TruncateTransform,
+    YearTransform,
+)  # fmt: skip
+from pyiceberg.types import (
+    BinaryType,
+    BooleanType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    StringType,
+    TimestampType,
+    TimeType,
 )  # fmt: skip
 
 from lakehouse.embedded.dremio.lakes import Lake, table_properties
@@ -30,7 +53,7 @@ _ATTEMPTS = 5
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 
 
-def create(
+def create(  # noqa: PLR0917
     lake: Lake,
     namespace: str,
     name: str,
@@ -58,7 +81,7 @@ def create(
         raise SqlError(f"table {namespace}.{name} already exists") from None
 
 
-def append(lake: Lake, table: Table, batches: Callable[[], Batches]) -> int:
+def append(table: Table, batches: Callable[[], Batches]) -> int:
     """Add rows. A commit that lost against another writer is tried again; the files are written once."""
     writer = Writer(table.io, table.metadata)
     try:
@@ -110,7 +133,7 @@ def delete_matching(
     """
     names = {field.name.lower(): field.name for field in table.schema().fields}
     condition = _expression(conjuncts, names)
-    candidates = [task for task in table.scan(row_filter=condition).plan_files()]
+    candidates = list(table.scan(row_filter=condition).plan_files())
     whole = [task.file for task in candidates if isinstance(task.residual, AlwaysTrue)]
     partial = [task.file for task in candidates if not isinstance(task.residual, AlwaysTrue)]
     if not candidates:
@@ -212,7 +235,7 @@ _TYPES: dict[str, IcebergType] = {
 
 
 def _expression(conjuncts: list[tuple[str, str, Any]], names: dict[str, str]) -> BooleanExpression:
-    operators = {
+    operators: dict[str, Any] = {
         "=": EqualTo,
         "<": LessThan,
         "<=": LessThanOrEqual,

@@ -218,7 +218,7 @@ def _kind(call: Call) -> str:
 
 
 def _masked(config: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: _MASK if key in _SECRETS else value for key, value in config.items()}
+    shown: dict[str, Any] = {key: _MASK if key in _SECRETS else value for key, value in config.items()}
     if isinstance(shown.get("propertyList"), list):
         shown["propertyList"] = [
             {

@@ -101,7 +101,7 @@ def _shown(state: str) -> str:
 
 
 def _type_name(name: str) -> str:
-    base = name.split("(")[0]
+    base = name.split("(", maxsplit=1)[0]
     return {"CHARACTER VARYING": "VARCHAR", "BINARY VARYING": "VARBINARY"}.get(base, base)
 
 

@@ -6,7 +6,15 @@ from sqlglot import exp
 
 from lakehouse.embedded.dremio.sql.grammar import parse_query
 from lakehouse.embedded.dremio.sql.model import (
-    AlterTable, Column, CreateFolder, CreateTable, CreateView, PartitionField, SetDefaultReflection, SqlError, Statement,
+    AlterTable,
+    Column,
+    CreateFolder,
+    CreateTable,
+    CreateView,
+    PartitionField,
+    SetDefaultReflection,
+    SqlError,
+    Statement,
 )  # fmt: skip
 from lakehouse.embedded.dremio.sql.reader import Reader
 from lakehouse.embedded.dremio.sql.types import declared_type
@@ -128,13 +136,11 @@ def parse_alter(reader: Reader) -> Statement:
         column, name = reader.take(), reader.take()
         declared = declared_type(reader.rest())
         return AlterTable(path, "alter_column", (Column(name, declared),), column, text=text)
-    if reader.accept("SET"):
-        if reader.peek() == "ENABLE_DEFAULT_REFLECTION":
-            reader.take()
-            reader.expect("=")
-            value = reader.take().upper()
-            reader.end()
-            return SetDefaultReflection(path, value == "TRUE", text=text)
+    if reader.accept("SET", "ENABLE_DEFAULT_REFLECTION"):
+        reader.expect("=")
+        value = reader.take().upper()
+        reader.end()
+        return SetDefaultReflection(path, value == "TRUE", text=text)
     raise SqlError(
         f"ALTER {kind} {reader.peek() or ''}: not supported by the local engine; run it on a Dremio server"
     )

@@ -20,6 +20,8 @@ class MergePlan:
 
     content: Plan
     ambiguous: Plan
+    affected: Plan
+    """Gives one number: rows updated, deleted and inserted."""
 
 
 def delete_plan(statement: Delete, resolver: Resolver) -> Plan:
@@ -74,7 +76,25 @@ def merge_plan(statement: Merge, resolver: Resolver) -> MergePlan:
         .where(_exists(source, on))
     )
     several = exp.GT(this=exp.Subquery(this=joined), expression=exp.Subquery(this=matched))
-    return MergePlan(plan(content, resolver), plan(exp.select(exp.alias_(several, "ambiguous")), resolver))
+    changing = [when.args.get("condition") for when in whens if when.args.get("matched")]
+    if changing and all(changing):
+        joined = joined.copy().where(exp.or_(*(exp.paren(condition.copy()) for condition in changing)))
+    counts = [exp.Subquery(this=joined.copy())] if changing else []
+    counts += [exp.Subquery(this=_count_of(insert)) for insert in inserts]
+    total = counts[0]
+    for count in counts[1:]:
+        total = exp.Add(this=total, expression=count)
+    return MergePlan(
+        plan(content, resolver),
+        plan(exp.select(exp.alias_(several, "ambiguous")), resolver),
+        plan(exp.select(exp.alias_(total, "affected")), resolver),
+    )
+
+
+def count_plan(path: Path, alias: str | None, where: exp.Expression | None, resolver: Resolver) -> Plan:
+    """Gives one number: the target's rows that a predicate is true for."""
+    counted = exp.select(exp.Count(this=exp.Star())).from_(_target(path, alias)).where(_condition(where))
+    return plan(counted, resolver)
 
 
 def simple_filter(where: exp.Expression | None) -> list[tuple[str, str, Any]] | None:
@@ -82,8 +102,9 @@ def simple_filter(where: exp.Expression | None) -> list[tuple[str, str, Any]] | 
     if where is None:
         return []
     conjuncts = []
-    for part in where.unnest().flatten() if isinstance(where.unnest(), exp.And) else [where.unnest()]:
-        part = part.unnest()
+    bare = where.unnest()
+    for conjunct in bare.flatten() if isinstance(bare, exp.And) else [bare]:
+        part = conjunct.unnest()
         if isinstance(part, exp.Between):
             column, low, high = part.this.unnest(), _literal(part.args["low"]), _literal(part.args["high"])
             if not isinstance(column, exp.Column) or low is None or high is None:
@@ -119,7 +140,7 @@ def _literal(node: exp.Expression) -> Any:
     return None
 
 
-def _kept(
+def _kept(  # noqa: PLR0917
     path: Path, alias: str, source: exp.Expression, on: exp.Expression, whens: list[Any], columns: list[str]
 ) -> exp.Select:
     marked = exp.select(exp.Star(), exp.alias_(exp.true(), _MATCHED)).from_(_without_alias(source))
@@ -142,17 +163,17 @@ def _kept(
             deleted.append(first)
     projections = []
     for name in columns:
-        value: exp.Expression = exp.column(name, table=alias, quoted=True)
+        kept: exp.Expression = exp.column(name, table=alias, quoted=True)
         if ifs[name]:
-            value = exp.Case(ifs=ifs[name], default=value)
-        projections.append(exp.alias_(value, name, quoted=True))
+            kept = exp.Case(ifs=ifs[name], default=kept)
+        projections.append(exp.alias_(kept, name, quoted=True))
     select = exp.select(*projections).from_(_target(path, alias)).join(joined, on=on.copy(), join_type="left")
     for condition in deleted:
         select = select.where(exp.not_(exp.Coalesce(this=exp.paren(condition), expressions=[exp.false()])))
     return select
 
 
-def _inserted(
+def _inserted(  # noqa: PLR0917
     path: Path, alias: str, source: exp.Expression, on: exp.Expression, when: Any, columns: list[str]
 ) -> exp.Select:
     then = when.args["then"]
@@ -169,6 +190,11 @@ def _inserted(
     unmatched = exp.not_(exp.Exists(this=exp.select("1").from_(_target(path, alias)).where(on.copy())))
     select = exp.select(*projections).from_(source.copy()).where(unmatched)
     return select.where(when.args["condition"].copy()) if when.args.get("condition") else select
+
+
+def _count_of(select: exp.Select) -> exp.Select:
+    rows = exp.Subquery(this=select.copy(), alias=exp.TableAlias(this=exp.to_identifier("counted")))
+    return exp.select(exp.Count(this=exp.Star())).from_(rows)
 
 
 def _exists(source: exp.Expression, on: exp.Expression) -> exp.Expression:
@@ -213,7 +239,7 @@ def _target(path: Path, alias: str | None = None) -> exp.Table:
 def _source(using: Any) -> exp.Expression:
     if not using.alias_or_name:
         raise SqlError("MERGE: the source needs an alias")
-    return using  # type: ignore[no-any-return]
+    return using
 
 
 def _without_alias(source: exp.Expression) -> exp.Expression:

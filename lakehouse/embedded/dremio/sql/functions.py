@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
@@ -17,7 +18,8 @@ from lakehouse.embedded.dremio.sql.model import SqlError
 
 Arguments = list[exp.Expression]
 Build = Callable[[Arguments], exp.Expression]
-Returns = exp.DataType.Type | Callable[[Arguments], exp.DataType | exp.DataType.Type]
+Returns = Any
+"""A type, or a function from the arguments to one."""
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,9 @@ def _is_special_form(tokens: list[Token], index: int) -> bool:
             depth -= 1
             if depth == 0:
                 return False
-        elif depth == 1 and token.token_type in (TokenType.IN, TokenType.FROM, TokenType.FOR):
-            return True
-        elif depth == 1 and name == "TRIM" and token.text.upper() in ("BOTH", "LEADING", "TRAILING"):
+        elif (depth == 1 and token.token_type in (TokenType.IN, TokenType.FROM, TokenType.FOR)) or (
+            depth == 1 and name == "TRIM" and token.text.upper() in ("BOTH", "LEADING", "TRAILING")
+        ):
             return True
     return False
 

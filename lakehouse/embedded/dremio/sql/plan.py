@@ -11,7 +11,16 @@ from sqlglot.schema import MappingSchema
 from lakehouse.embedded.dremio.sql.grammar import is_unit, parse_query
 from lakehouse.embedded.dremio.sql.match import match, reflection_columns
 from lakehouse.embedded.dremio.sql.model import (
-    Candidates, Column, Path, Plan, ReflectionUse, Relation, Resolver, Scan, SqlError, Version,
+    Candidates,
+    Column,
+    Path,
+    Plan,
+    ReflectionUse,
+    Relation,
+    Resolver,
+    Scan,
+    SqlError,
+    Version,
 )  # fmt: skip
 from lakehouse.embedded.dremio.sql.names import table_path, unique_names, written_name
 from lakehouse.embedded.dremio.sql.semantics import annotate, apply_semantics, check_functions
@@ -228,9 +237,9 @@ def _version(table: exp.Table) -> Version | None:
     version = table.args.get("version")
     if version is None:
         return None
-    kind = "snapshot" if version.name.upper() == "VERSION" else "timestamp"
     value = version.expression
-    return Version(kind, value.this.name if isinstance(value, exp.Cast) else value.name)
+    text = value.this.name if isinstance(value, exp.Cast) else value.name
+    return Version("snapshot" if version.name.upper() == "VERSION" else "timestamp", text)
 
 
 def _placeholder_table(placeholder: str, table: exp.Table) -> exp.Table:

@@ -69,7 +69,7 @@ def annotate(tree: exp.Expression, schema: Schema) -> exp.Expression:
 def _annotate_own(annotator: Any, node: Any) -> Any:
     if node.name.startswith(OWN):
         returns = check_arguments(node.name.removeprefix(OWN), node.expressions).returns
-        annotator._set_type(node, returns(node.expressions) if callable(returns) else returns)  # noqa: SLF001
+        annotator._set_type(node, returns(node.expressions) if callable(returns) else returns)
     return node
 
 
@@ -138,7 +138,7 @@ def _sum(node: Any) -> exp.Expression:
     if not is_integer(node.this) and not (
         isinstance(node.this, exp.Distinct) and is_integer(node.this.expressions[0])
     ):
-        return node  # type: ignore[no-any-return]
+        return node
     outer = node
     while isinstance(outer.parent, exp.Window | exp.Filter) and outer.arg_key == "this":
         outer = outer.parent
@@ -146,13 +146,13 @@ def _sum(node: Any) -> exp.Expression:
         return exp.cast(node.copy(), "BIGINT")
     if not isinstance(outer.parent, exp.Cast):
         outer.replace(exp.cast(outer.copy(), "BIGINT"))
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _cast(node: Any) -> exp.Expression:
     target = node.to
     if isinstance(target.this, exp.Interval):
-        return node  # type: ignore[no-any-return]  # read by DATE_ADD and DATE_SUB, or turned into an interval at the end
+        return node  # read by DATE_ADD and DATE_SUB, or turned into an interval at the end
     if target.this not in _CAST_TARGETS:
         raise SqlError(f"CAST to {target.sql('dremio')} is not supported by the local engine")
     value = node.this
@@ -162,7 +162,7 @@ def _cast(node: Any) -> exp.Expression:
         length = target.expressions[0].name if target.expressions else None
         text = exp.cast(value, VARCHAR)
         return call("left", text, int(length)) if length else text
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _now(_: Any) -> exp.Expression:
@@ -187,7 +187,8 @@ def _plus_minus(node: Any) -> exp.Expression:
     temporal = (DATE, TIMESTAMP)
     if isinstance(node, exp.Sub) and kind(left) in temporal and kind(right) in temporal:
         raise SqlError(
-            f"{node.sql('dremio')}: the difference of two dates is an interval, which the local engine does not have; use DATEDIFF or TIMESTAMPDIFF"
+            f"{node.sql('dremio')}: the difference of two dates is an interval, which the local engine "
+            "does not have; use DATEDIFF or TIMESTAMPDIFF"
         )
     interval = next((side for side in (left, right) if isinstance(side, exp.Interval)), None)
     if (
@@ -198,7 +199,7 @@ def _plus_minus(node: Any) -> exp.Expression:
         moved = exp.cast(exp.paren(node.copy()), "DATE")
         moved.type = exp.DataType.build("DATE")
         return moved
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _within_group(node: Any) -> exp.Expression:
@@ -206,7 +207,7 @@ def _within_group(node: Any) -> exp.Expression:
     if isinstance(node.this, exp.Anonymous) and node.this.name == "string_agg":
         value, separator = node.this.expressions
         return call("string_agg", value, exp.Order(this=separator, expressions=node.expression.expressions))
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _rounding(node: Any) -> exp.Expression:
@@ -214,7 +215,7 @@ def _rounding(node: Any) -> exp.Expression:
         raise SqlError(
             f"{node.sql('dremio')}: rounding of dates is not supported by the local engine; use DATE_TRUNC"
         )
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _concat(node: Any) -> exp.Expression:

@@ -7,7 +7,19 @@ from sqlglot import exp
 from lakehouse.embedded.dremio.sql.ddl import parse_alter, parse_create
 from lakehouse.embedded.dremio.sql.grammar import parse_query, split_comment
 from lakehouse.embedded.dremio.sql.model import (
-    Delete, Describe, Drop, Explain, Insert, Merge, Parsed, Path, Query, Show, SqlError, Statement, Update,
+    Delete,
+    Describe,
+    Drop,
+    Explain,
+    Insert,
+    Merge,
+    Parsed,
+    Path,
+    Query,
+    Show,
+    SqlError,
+    Statement,
+    Update,
 )  # fmt: skip
 from lakehouse.embedded.dremio.sql.names import table_path
 from lakehouse.embedded.dremio.sql.reader import Reader

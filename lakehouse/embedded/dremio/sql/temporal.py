@@ -7,7 +7,19 @@ from typing import Any
 from sqlglot import exp
 
 from lakehouse.embedded.dremio.sql.build import (
-    BIGINT, DATE, INT, TIME, TIMESTAMP, VARCHAR, call, is_number, is_text, kind, literal_text, need_type, type_of_argument,
+    BIGINT,
+    DATE,
+    INT,
+    TIME,
+    TIMESTAMP,
+    VARCHAR,
+    call,
+    is_number,
+    is_text,
+    kind,
+    literal_text,
+    need_type,
+    type_of_argument,
 )  # fmt: skip
 from lakehouse.embedded.dremio.sql.formats import strftime_format
 from lakehouse.embedded.dremio.sql.model import SqlError
@@ -195,7 +207,7 @@ RULES: dict[str, tuple[int, int, Any, Any]] = {
     "DATE_PART": (2, 2, _date_part, BIGINT),
     "DATE_TRUNC": (2, 2, _date_trunc, _same_temporal(1)),
     "LAST_DAY": (1, 1, lambda a: call("last_day", *a), DATE),
-    "NOW": (0, 0, lambda a: exp.CurrentTimestamp(), TIMESTAMP),
+    "NOW": (0, 0, lambda _: exp.CurrentTimestamp(), TIMESTAMP),
     "TIMESTAMPADD": (3, 3, _timestampadd, _timestampadd_type),
     "TIMESTAMPDIFF": (3, 3, _timestampdiff, INT),
     "TO_CHAR": (2, 2, _to_char, VARCHAR),
