@@ -12,6 +12,21 @@ from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 
 _VARIABLE = re.compile(r"\$\{([A-Z_]+)\}")
 _FILE_VARIABLE = re.compile(r"\{([a-z_]+)\}")
+# What a variable's value looks like: exact, so that no stream takes the files of one whose name begins alike.
+_SHAPES = {
+    "YEAR": r"\d{4}",
+    "MONTH": r"\d\d",
+    "DAY": r"\d\d",
+    "HOUR": r"\d\d",
+    "MINUTE": r"\d\d",
+    "SECOND": r"\d\d",
+    "MILLISECOND": r"\d{4}",
+    "EPOCH": r"\d+",
+    "UUID": r"[0-9a-f-]{36}",
+    "part_number": r"\d+",
+    "sync_id": r"\d+",
+    "format_extension": r"\.parquet",
+}
 
 
 @dataclass(frozen=True)
@@ -43,17 +58,19 @@ def stream_path(
     values = fixed | _moment_variables(started_ms) | {"UUID": str(uuid.uuid4())}
     base = _tidy(_VARIABLE.sub(lambda found: values[found.group(1)], template))
     known = _tidy(_VARIABLE.sub(lambda found: fixed.get(found.group(1), found.group(0)), template))
-    pattern = "".join(
-        "[^/]+" if _VARIABLE.fullmatch(piece) else re.escape(piece)
-        for piece in re.split(r"(\$\{[A-Z_]+\})", known)
-    )
     return StreamPath(
         base=base,
         file_pattern=configuration.file_name_pattern,
         sync_id=sync_id,
         constant_prefix=known.split("${")[0].rpartition("/")[0],
-        every_sync=re.compile(pattern + r"[^/]+\.parquet"),
+        every_sync=re.compile(_any(known, _VARIABLE) + _any(configuration.file_name_pattern, _FILE_VARIABLE)),
     )
+
+
+def _any(template: str, variable: re.Pattern[str]) -> str:
+    """A regular expression for a template with any values of its variables."""
+    pieces = variable.split(template)  # text, variable, text, variable, ..., text
+    return "".join(_SHAPES[piece] if index % 2 else re.escape(piece) for index, piece in enumerate(pieces))
 
 
 def check_path_format(configuration: S3Configuration) -> str | None:

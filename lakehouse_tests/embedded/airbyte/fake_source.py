@@ -1,0 +1,89 @@
+"""A source command that does what its configuration says: well, badly, or never."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def say(**message):
+    print(json.dumps(message), flush=True)
+
+
+def record(data, stream="things", **more):
+    say(type="RECORD", record={"stream": stream, "data": data, "emitted_at": 1700000000000, **more})
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer"},
+        "name": {"type": ["null", "string"]},
+        "price": {"type": "number"},
+        "born": {"type": "string", "format": "date"},
+        "seen": {"type": "string", "format": "date-time"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "blob": {"type": "object"},
+        "place": {"type": "object", "properties": {"city": {"type": "string"}, "zip": {"type": "integer"}}},
+    },
+}
+
+
+def read(config):
+    mode = config.get("mode", "good")
+    if mode == "good":
+        for number in range(config.get("rows", 3)):
+            record({"id": number, "name": f"n{number}", "blob": {"a": [1, "x"]}, "tags": ["t"]})
+        state = {"stream_descriptor": {"name": "things"}, "stream_state": {"seen": config.get("rows", 3)}}
+        say(type="STATE", state={"type": "STREAM", "stream": state})
+    elif mode == "records":
+        for data in config["records"]:
+            envelope = '{"type": "RECORD", "record": {"stream": "things", "emitted_at": 1, "data": %s}}'
+            print(envelope % data, flush=True)
+    elif mode == "garbage":
+        print('no json at all\n{"type": "RECO\n\x00\xff', flush=True)
+        sys.stderr.write("noise\n" * 200_000)
+        record({"id": 1})
+    elif mode == "exit":
+        print("something went wrong at line 7", file=sys.stderr)
+        sys.exit(1)
+    elif mode == "trace":
+        error = {"message": "the token has expired", "failure_type": "config_error"}
+        say(type="TRACE", trace={"type": "ERROR", "emitted_at": 1, "error": error})
+        sys.exit(1)
+    elif mode == "unknown_stream":
+        record({"id": 1}, stream="other")
+    elif mode == "global_state":
+        say(type="STATE", state={"type": "GLOBAL", "global": {}})
+    elif mode == "hang":
+        record({"id": 1})
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", config["marker"]])
+        time.sleep(600)
+
+
+command = sys.argv[1]
+config = (
+    json.loads(Path(sys.argv[sys.argv.index("--config") + 1]).read_text()) if "--config" in sys.argv else {}
+)
+if command == "spec":
+    say(type="SPEC", spec={"connectionSpecification": {"type": "object"}})
+elif command == "check":
+    say(type="CONNECTION_STATUS", connectionStatus={"status": "SUCCEEDED"})
+elif command == "discover":
+    modes = ["full_refresh", "incremental"]
+    say(
+        type="CATALOG",
+        catalog={
+            "streams": [
+                {
+                    "name": "things",
+                    "json_schema": SCHEMA,
+                    "supported_sync_modes": modes,
+                    "source_defined_cursor": True,
+                }
+            ]
+        },
+    )
+else:
+    read(config)
