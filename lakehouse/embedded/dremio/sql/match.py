@@ -138,15 +138,15 @@ class _Rewrite:
 
     def _check_aggregate_shape(self) -> None:
         select = self._select
+        for node in select.find_all(exp.Anonymous):
+            if node.name.removeprefix(OWN) in _OPAQUE_AGGREGATES:
+                raise _NoMatchError(f"{node.name.removeprefix(OWN)} cannot be derived")
         if any(p.is_star and not isinstance(p, exp.Count) for p in select.expressions):
             raise _NoMatchError("the SELECT asks for all columns")
         if select.find(exp.Window, exp.Filter, exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets):
             raise _NoMatchError("windows, FILTER and grouping sets are not derived from reflections")
         if not (select.args.get("group") or select.args.get("distinct") or select.find(exp.AggFunc)):
             raise _NoMatchError("the SELECT does not aggregate")
-        for node in select.find_all(exp.Anonymous):
-            if node.name.removeprefix(OWN) in _OPAQUE_AGGREGATES:
-                raise _NoMatchError(f"{node.name.removeprefix(OWN)} cannot be derived")
 
     def _derived(self, aggregate: exp.Expression) -> exp.Expression:
         argument = aggregate.this
@@ -207,7 +207,7 @@ class _Rewrite:
 
 _OPAQUE_AGGREGATES = frozenset({
     "NDV", "APPROX_COUNT_DISTINCT", "STDDEV", "STDDEV_SAMP", "STDDEV_POP", "VARIANCE", "VAR_SAMP", "VAR_POP", "CORR",
-    "COVAR_POP", "COVAR_SAMP", "MEDIAN", "FLATTEN",
+    "COVAR_POP", "COVAR_SAMP", "MEDIAN", "FLATTEN", "LISTAGG",
 })  # fmt: skip
 
 
