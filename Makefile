@@ -47,7 +47,7 @@ lint: $(STAMP) ## Check style, types, import contracts and SQL.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint dbt_project
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 .PHONY: lock
 lock: $(UV) ## Write requirements.lock anew from pyproject.toml.

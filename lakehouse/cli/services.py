@@ -28,7 +28,7 @@ SERVICES = (POSTGRES, AIRBYTE, DREMIO, DAGSTER)
 """What `lakehouse up` starts, by the names people use; `dagster` stands for its three processes."""
 
 DEFINITIONS = "lakehouse.definitions"
-_LOCAL = {"127.0.0.1", "localhost", "::1"}
+_LOCAL = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}  # noqa: S104  all addresses of this machine
 
 
 def embedded_settings(settings: Settings | None = None) -> Settings:

@@ -39,7 +39,7 @@ def up(
     from lakehouse.cli.services import embedded_settings, stack_services
     from lakehouse.embedded.stack import Stack
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     settings = embedded_settings()
     services = stack_services(settings, _chosen(settings, only or [], without or []))
 
@@ -48,16 +48,20 @@ def up(
             console.print(f"{service:<18} {state}{': ' + note if note else ''}", markup=False)
 
     stack = Stack(settings.home, services, on_state=show)
+
+    def show_addresses() -> None:
+        for service in services:
+            if service.address:
+                console.print(f"  {service.name:<18} {service.address}", markup=False)
+
     if detach:
         stack.start(detached=True)
-        console.print(
-            f"[green]running[/] in the background; home {settings.home}; stop it with `lakehouse down`"
-        )
+        console.print(f"[green]running[/] in the background; home {settings.home}; `lakehouse down` stops it")
+        show_addresses()
         return
     with stack:
         console.print(f"[green]running[/]; home {settings.home}; Ctrl-C stops it")
-        for service in services:
-            console.print(f"  {service.name:<18} {service.address}", markup=False)
+        show_addresses()
         _wait(stack)
 
 

@@ -58,6 +58,7 @@ def _rows(state: StackState | None) -> list[dict[str, Any]]:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
@@ -73,10 +74,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["address"],
             "" if uptime is None else _duration(uptime),
             str(row["restarts"]),
-            row["note"],
+            escape(row["note"]),
         )
     console = Console()
-    console.print(table, width=None if console.is_terminal else 200)
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
 
 
 def _duration(seconds: float) -> str:
