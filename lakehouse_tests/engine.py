@@ -42,9 +42,23 @@ class Engine:
         password = self.directory / "password"
         password.write_text(PASSWORD + "\n")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lakehouse.cli", "serve", "dremio", "--home", str(self.directory / "home")]
-            + ["--port", str(self.port), "--flight-port", str(self.flight_port)]
-            + ["--user", USER, "--password-file", str(password)],
+            [
+                sys.executable,
+                "-m",
+                "lakehouse.cli",
+                "serve",
+                "dremio",
+                "--home",
+                str(self.directory / "home"),
+                "--port",
+                str(self.port),
+                "--flight-port",
+                str(self.flight_port),
+                "--user",
+                USER,
+                "--password-file",
+                str(password),
+            ],
             stderr=subprocess.DEVNULL,
         )
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120)
