@@ -14,6 +14,7 @@ from pathlib import Path
 from lakehouse.catalog.datasets import Catalog
 from lakehouse.catalog.manifest import load_catalog
 from lakehouse.errors import ConfigurationError
+from lakehouse.settings import PREFIX
 
 PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 _PARSED = ("*.yml", "models/**/*", "macros/**/*", "tests/**/*", "snapshots/**/*", "seeds/**/*")
@@ -44,6 +45,11 @@ def prepared_manifest(project_dir: Path = PROJECT_DIR) -> Path:
     return manifest
 
 
+def settings_variables() -> list[str]:
+    """The LAKEHOUSE_ variables that are set."""
+    return [name for name in os.environ if name.startswith(PREFIX)]
+
+
 def _is_current(manifest: Path, project_dir: Path) -> bool:
     if not manifest.is_file():
         return False
@@ -59,9 +65,9 @@ def _is_current(manifest: Path, project_dir: Path) -> bool:
 def _parse(project_dir: Path) -> None:
     command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "--no-use-colors", "parse"]
     environ = {
-        # Parsing renders the profile but connects to nothing.
-        "LAKEHOUSE_DREMIO__PASSWORD": "",
-        **os.environ,
+        # Parsing renders the profile but connects to nothing. Its defaults make the parse the same everywhere:
+        # dbt parses all anew when an environment variable of the profile changes.
+        **{name: value for name, value in os.environ.items() if name not in settings_variables()},
         "DBT_PROJECT_DIR": str(project_dir),
         "DBT_PROFILES_DIR": str(project_dir),
         "DBT_TARGET_PATH": str(project_dir / "target"),

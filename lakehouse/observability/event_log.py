@@ -44,10 +44,15 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         return cls(config_value["base_dir"], inst_data)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events of one run: all of them or none, first in the run's shard, then in the index."""
-        if any(event.dagster_event_type not in BATCHED for event in events):
-            super().store_event_batch(events)
-            return
+        """Store events of one run: those of assets together, first in the run's shard, then in the index."""
+        batch = [event for event in events if event.dagster_event_type in BATCHED]
+        for event in events:
+            if event.dagster_event_type not in BATCHED:
+                self.store_event(event)
+        if batch:
+            self._store_asset_events(batch)
+
+    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
         statements = [self.prepare_insert_event(event) for event in events]
         with self.run_connection(events[0].run_id) as connection:
             for statement in statements:

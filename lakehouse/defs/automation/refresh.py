@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -33,18 +33,16 @@ class Step:
 
 def refresh(runner: Runner, settings: Settings) -> Iterator[Step]:
     """Run after run until nothing is behind; ends after the first failed one."""
-    wanted: list[Mapping[dg.AssetKey, Stale]] = [{key: Stale() for key in landing(runner.defs)}]
-    looks = [
+    looks: tuple[Callable[[], Mapping[dg.AssetKey, Stale]], ...] = (
+        lambda: {key: Stale() for key in landing(runner.defs)},
         lambda: stale_bronze(runner.instance, settings),
         lambda: stale_models(runner.defs, runner.instance),
-    ]
-    while wanted:
-        for step in _run(runner, wanted.pop()):
+    )
+    for look in looks:  # each one after the runs of the one before
+        for step in _run(runner, look()):
             yield step
             if not step.result.succeeded:
                 return
-        if looks:
-            wanted.append(looks.pop(0)())
 
 
 def _run(runner: Runner, stale: Mapping[dg.AssetKey, Stale]) -> Iterator[Step]:
