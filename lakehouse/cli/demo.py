@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 _SEED = 7
+_SETTLING_SECONDS = 60
 
 
 @app.callback()
@@ -47,7 +48,7 @@ def demo(
     settings = embedded_settings()
     progress = Progress()
     with running_services(settings, progress):
-        progress.line("shop", _load_shop(settings, scale, seed, reset=reset))
+        progress.line("shop", prepare_shop(settings, scale, seed, reset=reset))
         started = time.monotonic()
         run_pipeline(settings, progress)
         seconds = time.monotonic() - started
@@ -93,9 +94,8 @@ def running_services(settings: Settings, progress: Progress) -> Iterator[None]:
     """Postgres, Airbyte and Dremio: those of a running stack, or started for the block and stopped after it."""
     from lakehouse.cli.services import stack_services
     from lakehouse.embedded.stack import Stack
-    from lakehouse.embedded.state import read_state
 
-    if read_state(settings.home) is not None:
+    if _is_up(settings):
         progress.line("services", "those of the running stack")
         yield
         return
@@ -104,6 +104,24 @@ def running_services(settings: Settings, progress: Progress) -> Iterator[None]:
     with Stack(settings.home, services):
         progress.done("services", ", ".join(service.name for service in services))
         yield
+
+
+def _is_up(settings: Settings) -> bool:
+    """Whether a stack of this home runs and goes on running.
+
+    One whose owner was killed stops by itself within seconds; it is waited for.
+    """
+    from lakehouse.embedded.state import RUNNING, read_state
+
+    deadline = time.monotonic() + _SETTLING_SECONDS
+    seen_running = 0
+    while (state := read_state(settings.home)) is not None and time.monotonic() < deadline:
+        running = all(service.state == RUNNING for service in state.services)
+        seen_running = seen_running + 1 if running else 0
+        if seen_running > 3:
+            return True
+        time.sleep(0.2)
+    return state is not None
 
 
 def run_pipeline(settings: Settings, progress: Progress) -> list[Step]:
@@ -144,7 +162,8 @@ def run_pipeline(settings: Settings, progress: Progress) -> list[Step]:
     return steps
 
 
-def _load_shop(settings: Settings, scale: float, seed: int, *, reset: bool) -> str:
+def prepare_shop(settings: Settings, scale: float, seed: int, *, reset: bool) -> str:
+    """Fill the shop when it is empty; says what is in it. Raises as `load_shop`."""
     from datetime import UTC, datetime, timedelta
 
     from lakehouse.demo.shop import load_shop

@@ -29,8 +29,8 @@ REST_QUESTION = (
 class Progress:
     """A spinner for what runs, a line for what is done."""
 
-    def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(highlight=False, soft_wrap=True, quiet=quiet)
         if not self.console.is_terminal:
             self.console.width = 140  # a log file is as wide as its lines
         self._status: Status | None = None

@@ -13,6 +13,8 @@ import httpx
 import pyarrow as pa
 import pyarrow.flight as fl
 import pytest
+from google.protobuf.any_pb2 import Any as ProtobufAny
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from lakehouse_tests.engine import PASSWORD, USER, Engine, running_engine
 
@@ -103,6 +105,14 @@ class TestFlight:
         token = client.authenticate_basic_token(USER, PASSWORD)
         assert token[0] == b"authorization"
         assert self.query(client, "SELECT 1 AS x", token).to_pydict() == {"x": [1]}
+
+    def test_a_flight_sql_statement(self, client: fl.FlightClient) -> None:
+        query = BytesValue(value=b"SELECT 3 AS x").SerializeToString()
+        kind = "type.googleapis.com/arrow.flight.protocol.sql.CommandStatementQuery"
+        command = ProtobufAny(type_url=kind, value=query).SerializeToString()
+        options = fl.FlightCallOptions(headers=[client.authenticate_basic_token(USER, PASSWORD)])
+        info = client.get_flight_info(fl.FlightDescriptor.for_command(command), options)
+        assert client.do_get(info.endpoints[0].ticket, options).read_all().to_pydict() == {"x": [3]}
 
     def test_a_token_of_rest_works(self, client: fl.FlightClient, engine: Engine) -> None:
         bearer = engine.http.headers["Authorization"].removeprefix("_dremio")

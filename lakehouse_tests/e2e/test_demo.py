@@ -1,0 +1,128 @@
+"""The main job at a small scale: right to the cent, right after kill -9 anywhere, nothing done twice."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from lakehouse.cli.services import stack_services
+from lakehouse.clients.dremio import DremioClient
+from lakehouse.demo.truth import daily_revenue, lifetime_value, punctuality
+from lakehouse.embedded.stack import Stack
+from lakehouse.settings import Settings
+from lakehouse_tests.e2e.demo_process import SCALE, Home, kill_after_line
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("demo") / "home")
+
+
+def assert_gold_is_true(settings: Settings) -> None:
+    """The lakehouse's answers equal those computed without it: in Postgres, and from the files."""
+    with (
+        Stack(settings.home, stack_services(settings, ("postgres", "dremio"))),
+        DremioClient(settings.dremio) as dremio,
+    ):
+        revenue = dremio.query(
+            "SELECT order_date, orders, revenue FROM lake.gold.fct_daily_revenue"
+        ).to_pylist()
+        assert {r["order_date"]: (r["orders"], r["revenue"]) for r in revenue} == daily_revenue(
+            settings.postgres
+        )
+        assert len(revenue) == len({r["order_date"] for r in revenue})
+        sql = "SELECT customer_id, total_orders, lifetime_value FROM lake.gold.fct_customer_lifetime_value"
+        worth = dremio.query(sql).to_pylist()
+        truth = lifetime_value(settings.postgres)
+        assert {r["customer_id"]: (r["total_orders"], r["lifetime_value"]) for r in worth} == truth
+        assert len(worth) == len(truth)
+        sql = "SELECT flight_date, carrier, origin, flights, cancelled, total_dep_delay_minutes AS delay "
+        flights = dremio.query(f"{sql} FROM lake.gold.fct_daily_punctuality").to_pylist()
+        expected = punctuality()
+        found = {
+            (r["flight_date"], r["carrier"], r["origin"]): (r["flights"], r["cancelled"], r["delay"] or 0)
+            for r in flights
+        }
+        assert found == expected
+        assert len(flights) == len(expected)
+        assert sum(row[0] for row in found.values()) == 336_776
+        assert found[(date(2013, 1, 1), "UA", "LGA")][0] == 24
+        assert all(isinstance(row["revenue"], Decimal) for row in revenue)
+
+
+def demo(home: Home) -> subprocess.CompletedProcess[str]:
+    return home.run("demo", "--scale", SCALE)
+
+
+def test_killed_anywhere_it_ends_right(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [
+        ("connections", 1, 0.9, "landing"),
+        ("landing", 1, 0.7, "bronze commits"),
+        ("bronze", 2, 4.0, "dbt"),
+        ("silver + gold", 1, 0.15, "reflection build"),
+    ]
+    for line, nth, seconds, what in moments:
+        lines = kill_after_line(home.start("demo", "--scale", SCALE), line, nth, seconds)
+        assert not any("Arrow Flight" in text for text in lines), (
+            f"it ended before it could be killed in {what}"
+        )
+    done = demo(home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_gold_is_true(home.settings(monkeypatch))
+
+
+def test_run_again_it_asks_the_sources_and_builds_nothing(home: Home) -> None:
+    done = demo(home)
+    assert done.returncode == 0, done.stderr
+    runs = [line for line in done.stdout.splitlines() if " assets" in line]
+    assert len(runs) == 1, runs
+    assert "landing" in runs[0]
+    assert "there already" in done.stdout
+
+
+def test_changes_reach_gold_and_only_their_days_are_built(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = home.settings(monkeypatch)
+    from lakehouse.demo.shop import connect
+
+    with Stack(settings.home, stack_services(settings, ("postgres",))), connect(settings.postgres) as shop:
+        row = shop.execute("SELECT min(order_date) + 3 FROM orders").fetchone()
+        assert row is not None
+        shop.execute(
+            "UPDATE orders SET status = 'completed', amount = amount + 1000, updated_at = now() "
+            "WHERE order_id = (SELECT min(order_id) FROM orders WHERE order_date = %s)",
+            (row[0],),
+        )
+    done = demo(home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = [line for line in done.stdout.splitlines() if "silver + gold" in line and ".." in line]
+    assert len(built) == 1, done.stdout
+    assert f"{row[0]}..{row[0]}" in built[0]
+    assert_gold_is_true(settings)
+
+
+def test_answers_without_a_running_stack(home: Home) -> None:
+    rows = home.query("select count(*) as orders from lake.gold.fct_orders")
+    assert rows == [{"orders": 4000}]
+
+
+def test_service_down_and_wrong_password_are_one_line(home: Home, tmp_path: Path) -> None:
+    home.environ["LAKEHOUSE_POSTGRES__PASSWORD"] = "wrong"
+    try:
+        done = demo(home)
+    finally:
+        del home.environ["LAKEHOUSE_POSTGRES__PASSWORD"]
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "LAKEHOUSE_POSTGRES__PASSWORD" in done.stderr
+    refused = home.run("query", "select * from lake.gold.nothing")
+    assert refused.returncode == 1
+    assert "lake.gold.nothing" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
