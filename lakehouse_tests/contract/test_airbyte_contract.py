@@ -155,13 +155,11 @@ class TestSyncs:
         assert file.parent.name == f"date={day}"
 
     def test_both_paths_land_the_same(self, airbyte_of_its_own: MakeServer, database: Database) -> None:
+        shop(airbyte_of_its_own(), database)
         tables = []
-        for number, direct in enumerate((True, False)):
+        for direct in (True, False):
             server = airbyte_of_its_own(direct=direct)
-            if number == 0:
-                connection = shop(server, database)
-            else:
-                connection = server.connect(database.configuration, "postgres", None)
+            connection = server.connect(database.configuration, "postgres", None)
             connection.sync()
             tables.append(connection.table("customers").sort_by("id").select(["id", "name", "updated_at"]))
             schemas = pq.read_schema(connection.files("customers")[0])

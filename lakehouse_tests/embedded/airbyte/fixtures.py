@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -88,26 +89,28 @@ serve(PostgresServerConfig(home=Path(sys.argv[1]), port=int(sys.argv[2]), user="
 
 
 @pytest.fixture(scope="session")
-def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    port = free_port()
-    home = tmp_path_factory.mktemp("postgres") / "home"
-    process = subprocess.Popen(
-        [sys.executable, "-c", _POSTGRES, str(home), str(port)], stderr=subprocess.DEVNULL
-    )
-    server = Database(port, "postgres")
+def postgres_port() -> Iterator[int]:
+    # Not below pytest's own folder: every pytest session of this user takes that from other users again, and
+    # as root the database runs as another user.
+    with tempfile.TemporaryDirectory(prefix="lakehouse-postgres-") as folder:
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _POSTGRES, f"{folder}/home", str(port)], stderr=subprocess.DEVNULL
+        )
+        server = Database(port, "postgres")
 
-    def answers() -> bool:
-        assert process.poll() is None, "Postgres did not start"
-        try:
-            server.rows("SELECT 1")
-        except psycopg.OperationalError:
-            return False
-        return True
+        def answers() -> bool:
+            assert process.poll() is None, "Postgres did not start"
+            try:
+                server.rows("SELECT 1")
+            except psycopg.OperationalError:
+                return False
+            return True
 
-    eventually(answers, 60)
-    yield port
-    process.send_signal(signal.SIGTERM)
-    process.wait(30)
+        eventually(answers, 60)
+        yield port
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 @pytest.fixture
