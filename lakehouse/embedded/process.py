@@ -22,7 +22,8 @@ from lakehouse.embedded.service import Service, is_well
 TAG = "EMBEDDED_STACK_SERVICE"
 """Environment variable of all that a service started: `<home>:<service>:<owner's pid>:<its birth>`."""
 
-_LEFTOVERS_SECONDS = 5
+_LEFTOVERS_SECONDS = 4
+"""For what a service left behind: a Dagster run records that it was ended, Postgres writes its checkpoint."""
 
 
 class ServiceProcess:
@@ -79,11 +80,11 @@ class ServiceProcess:
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it, and everything it started, at once."""
+        """End it at once, and everything it started after a moment to end by itself."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        end_tagged(self.tag)
+        end_tagged(self.tag, _LEFTOVERS_SECONDS)
 
     def stop(self) -> None:
         """Ask it to stop, wait `stop_seconds`, then end what is left."""
@@ -92,8 +93,6 @@ class ServiceProcess:
             self._process.wait(self.service.stop_seconds)
         except subprocess.TimeoutExpired:
             self._log.write(f"did not stop in {self.service.stop_seconds:g} s; killed")
-        # A Dagster run, say, that its server left behind: it gets a moment to record that it was ended.
-        end_tagged(self.tag, _LEFTOVERS_SECONDS)
         self.kill()
 
     def _read(self) -> None:
@@ -103,8 +102,8 @@ class ServiceProcess:
                 self._log.write(line)
 
 
-def end_tagged(tag: str, grace_seconds: float = 0) -> None:
-    """End every process with exactly this tag: SIGTERM when there is a grace period, then SIGKILL."""
+def end_tagged(tag: str, grace_seconds: float) -> None:
+    """End every process with exactly this tag: SIGTERM, later SIGKILL."""
     _end([process for process, its_tag in _tagged() if its_tag == tag], grace_seconds)
 
 
@@ -148,10 +147,9 @@ def _owner_lives(tag: str) -> bool:
 
 
 def _end(processes: list[psutil.Process], grace_seconds: float) -> None:
-    if grace_seconds > 0:
-        for process in processes:
-            _signal(process, signal.SIGTERM)
-        _, processes = psutil.wait_procs(processes, timeout=grace_seconds)
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    _, processes = psutil.wait_procs(processes, timeout=grace_seconds)
     for process in processes:
         _signal(process, signal.SIGKILL)
     psutil.wait_procs(processes, timeout=5)

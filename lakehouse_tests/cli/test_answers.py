@@ -15,7 +15,7 @@ import pytest
 from lakehouse.cli.answers import SHOWN_ROWS, write_answer
 from lakehouse.errors import ConfigurationError
 
-MOMENT = datetime(2026, 11, 22, 9, 30, 0, 123000)  # noqa: DTZ001  a timestamp of SQL has no zone
+MOMENT = datetime(2026, 11, 22, 9, 30, 0, 123000)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ class CommandLine:
             "LAKEHOUSE_DREMIO__FLIGHT_PORT": str(free_port()),
             "LAKEHOUSE_AIRBYTE__URL": f"http://127.0.0.1:{free_port()}",
             "LAKEHOUSE_POSTGRES__PORT": str(free_port()),
+            "LAKEHOUSE_DAGSTER__PORT": str(free_port()),
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -141,3 +142,22 @@ def test_up_in_the_foreground_stops_everything_at_ctrl_c(tmp_path: Path) -> None
     assert process.wait(60) == 0
     assert mentioning(line.home) == []
     assert line.run("status")[0] == 1
+
+
+def test_dagster_serves_the_graph_with_every_other_service_down(tmp_path: Path) -> None:
+    import httpx
+
+    line = CommandLine(tmp_path / "home")
+    code, _, err = line.run("up", "--only", "dagster", "--detach")
+    try:
+        assert code == 0, err
+        question = "{workspaceOrError{...on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
+        url = f"http://127.0.0.1:{line.env['LAKEHOUSE_DAGSTER__PORT']}/graphql"
+        answer = httpx.post(url, json={"query": question}, timeout=60, trust_env=False).json()
+        entries = answer["data"]["workspaceOrError"]["locationEntries"]
+        assert [entry["locationOrLoadError"]["__typename"] for entry in entries] == ["RepositoryLocation"]
+        services = json.loads(line.run("status", "--json")[1])["services"]
+        assert [row["service"] for row in services] == ["dagster-code", "dagster-webserver", "dagster-daemon"]
+    finally:
+        stop_stack(line.home)
+    eventually(lambda: not mentioning(line.home), 15, "every process of Dagster is gone")
