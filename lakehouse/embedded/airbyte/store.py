@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -140,18 +140,6 @@ class Store:
             "UPDATE streams SET state = ? WHERE connection_id = ? AND namespace = ? AND name = ?",
             json.dumps(state), connection_id, namespace, name,
         )  # fmt: skip
-
-    def intend_files(
-        self, job_id: int, destination_id: str, namespace: str, stream: str, keys: Iterable[str]
-    ) -> None:
-        """Record the keys a job is about to show, so that a restart can remove what it never commits."""
-        with self.transaction():
-            self.require_running(job_id)
-            for key in keys:
-                self.insert("landing_files", {
-                    "destination_id": destination_id, "key": key, "job_id": job_id, "namespace": namespace,
-                    "stream": stream, "rows": 0, "bytes": 0,
-                })  # fmt: skip
 
     def uncommitted_files(self, job_id: int) -> list[str]:
         """Keys a job intended and never committed."""

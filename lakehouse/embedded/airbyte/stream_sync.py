@@ -1,8 +1,7 @@
 """One stream of one job: rows go into landing files, and files become visible together with their state.
 
-Order of a commit: the files are finished aside; their keys are noted as intended; they are renamed into
-place; one transaction then records files, state and figures. What a kill in between leaves, the next start
-removes.
+Order: a file's key is noted as intended, then the file is written aside. At a commit the files are renamed into
+place, and one transaction records files, state and figures. What a kill leaves, the next start removes.
 """
 
 from __future__ import annotations
@@ -64,6 +63,7 @@ class StreamSync:
         self._log = log
         namespace, name = landing_names(sync.connection, stream)
         self._path: StreamPath = stream_path(sync.destination, namespace, name, sync.job_id, sync.started_ms)
+        self._key = (sync.job_id, stream.namespace or "", stream.name)
         self._writer = StreamWriter(
             target,
             self._path,
@@ -71,8 +71,8 @@ class StreamSync:
             job_id=sync.job_id,
             generation_id=stream.generation_id,
             codec=sync.destination.format.compression_codec,
+            announce=self._intend,
         )
-        self._key = (sync.job_id, stream.namespace or "", stream.name)
         self._state: Mapping[str, Any] | None = None
         self._emitted = self._uncommitted = 0
         self._bytes = self._uncommitted_bytes = 0
@@ -108,7 +108,8 @@ class StreamSync:
         """
         files = self._writer.finish()
         keys = [file.key for file in files]
-        self._store.intend_files(*self._file_owner(), keys)
+        with self._store.transaction():
+            self._store.require_running(self._sync.job_id)
         self._target.publish(self._sync.job_id, keys)
         cleanup = None
         with self._store.transaction():
@@ -139,8 +140,19 @@ class StreamSync:
             "INFO", f"stream {self.stream.name}: {self.committed} records committed, {len(files)} files"
         )
 
-    def _file_owner(self) -> tuple[int, str, str, str]:
-        return self._sync.job_id, self._sync.destination_id, self._key[1], self._key[2]
+    def _intend(self, key: str) -> None:
+        with self._store.transaction():
+            self._store.require_running(self._sync.job_id)
+            file = {
+                "destination_id": self._sync.destination_id,
+                "key": key,
+                "job_id": self._sync.job_id,
+                "namespace": self._key[1],
+                "stream": self._key[2],
+                "rows": 0,
+                "bytes": 0,
+            }
+            self._store.insert("landing_files", file)
 
     def _report(self) -> None:
         self._store.execute(

@@ -47,15 +47,15 @@ class Database:
     name: str
 
     def execute(self, *statements: str) -> None:
-        with self._connect() as connection:
+        with self.connection() as connection:
             for statement in statements:
                 connection.execute(statement)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self._connect() as connection:
+        with self.connection() as connection:
             return connection.execute(query).fetchall()
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def connection(self) -> psycopg.Connection[Any]:
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,

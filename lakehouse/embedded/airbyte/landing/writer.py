@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -49,7 +50,10 @@ def landing_schema(columns: tuple[Column, ...]) -> pa.Schema:
 
 
 class StreamWriter:
-    """Writes one stream's batches into files of at most about FILE_BYTES."""
+    """Writes one stream's batches into files of at most about FILE_BYTES.
+
+    `announce` is called with every key before anything is written for it.
+    """
 
     def __init__(
         self,
@@ -60,9 +64,11 @@ class StreamWriter:
         job_id: int,
         generation_id: int,
         codec: str = "SNAPPY",
+        announce: Callable[[str], None] = lambda _key: None,
     ) -> None:
         self._target = target
         self._path = path
+        self._announce = announce
         self._job_id = job_id
         self._generation_id = generation_id
         self._codec = "NONE" if codec == "UNCOMPRESSED" else codec
@@ -138,6 +144,7 @@ class StreamWriter:
     def _file(self) -> tuple[str, Any, pq.ParquetWriter]:
         if self._open is None:
             key = self._path.key(self._part)
+            self._announce(key)
             sink = self._target.open(self._job_id, key)
             writer = pq.ParquetWriter(
                 sink,

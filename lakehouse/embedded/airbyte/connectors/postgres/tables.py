@@ -24,7 +24,8 @@ WITH RECURSIVE base AS (
     UNION ALL
     SELECT d.oid, b.root, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.typmod END
     FROM pg_type d JOIN base b ON d.typbasetype = b.oid WHERE d.typtype = 'd')
-SELECT n.nspname, c.relname, a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
+SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'm'),
+       a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
        CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END < 0,
        CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull
 FROM pg_class c
@@ -58,6 +59,8 @@ class Table:
     name: str
     columns: dict[str, PostgresColumn]
     primary_key: tuple[str, ...]
+    versioned: bool
+    """Whether its rows tell which transaction wrote them; those of a view or a foreign table do not."""
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -67,6 +70,12 @@ class Table:
 
 def configuration_of(settings: Mapping[str, Any]) -> PostgresConfiguration:
     """The validated configuration. Raises ConnectorError naming the field."""
+    method = settings.get("replication_method")
+    if isinstance(method, Mapping) and method.get("method") in ("CDC", "Xmin"):
+        problem = (
+            f"source-postgres replication_method {method['method']}: this server reads with Standard only"
+        )
+        raise ConnectorError(f"{problem}; set method: Standard, or use a real Airbyte", kind="config_error")
     try:
         return msgspec.convert(settings, PostgresConfiguration)
     except msgspec.ValidationError as error:
@@ -129,9 +138,9 @@ def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> 
     for schema, table, column in connection.execute(_KEYS, (list(schemas),)):
         keys.setdefault((schema, table), []).append(column)
     found: dict[tuple[str, str], Table] = {}
-    for schema, table, *described in connection.execute(_TABLES, (list(schemas),)):
+    for schema, table, versioned, *described in connection.execute(_TABLES, (list(schemas),)):
         at = (schema, table)
-        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ()))))
+        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ())), versioned))
         entry.columns[described[0]] = PostgresColumn(*described)
     return found
 
