@@ -1,3 +1,6 @@
+-- A test of two models is a check of the one that is named here.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_daily_revenue'}}}) }}
+
 -- The daily figures add up to the orders they were made from, day by day.
 with orders as (
     select

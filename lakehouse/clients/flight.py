@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -55,10 +56,22 @@ class FlightSql:
         import pyarrow.flight as fl
 
         if self._session is None:
+            self._require_a_listener()
             client = fl.FlightClient(self.settings.flight_url)
             token = client.authenticate_basic_token(self.settings.user, password_of(self.settings))
             self._session = client, fl.FlightCallOptions(headers=[token])
         return self._session
+
+    def _require_a_listener(self) -> None:
+        """Basic authentication against nobody fails in gRPC with words that do not tell so."""
+        try:
+            socket.create_connection((self.settings.host, self.settings.flight_port), timeout=5).close()
+        except OSError as error:
+            raise self._down() from error
+
+    def _down(self) -> ServiceDownError:
+        where = f"Dremio at {self.settings.flight_url}"
+        return ServiceDownError("does not answer", where=where, remedy="start it with `lakehouse up`")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -74,8 +87,7 @@ class FlightSql:
             raise ServiceRefusedError("credentials refused", where=where, remedy=remedy) from error
         except fl.FlightUnavailableError as error:
             self.close()
-            remedy = "start it with `lakehouse up`"
-            raise ServiceDownError("does not answer", where=where, remedy=remedy) from error
+            raise self._down() from error
         except fl.FlightTimedOutError as error:
             raise TransientError(f"timed out: {_message(error)}", where=where) from error
         except pa.ArrowException as error:

@@ -1,0 +1,139 @@
+"""Bronze assets over a real lake: the events of a merge, and what is told after a process died."""
+
+import dataclasses
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from lakehouse.catalog.datasets import BronzeTable, Relation
+from lakehouse.catalog.meta import PartitionBy
+from lakehouse.defs.automation.history import History
+from lakehouse.defs.bronze.assets import CHECK, bronze_asset
+from lakehouse.defs.bronze.pending import pending_merge
+from lakehouse.defs.bronze.spec import declared_stream, merge_spec
+from lakehouse.defs.metadata import CHANGED
+from lakehouse.defs.resources import LakehouseResource
+from lakehouse.errors import ConfigurationError
+from lakehouse.lake.iceberg import open_catalog
+from lakehouse.lake.merge import merge_table
+from lakehouse_tests.lake.conftest import DAY_MS, EPOCH, Lake
+
+pytestmark = pytest.mark.slow
+FIELDS = {"order_id": pa.int64(), "order_date": pa.date32(), "updated_at": pa.timestamp("us", "UTC")}
+ORDERS = BronzeTable(
+    relation=Relation("lake", "bronze", "shop__orders"),
+    source="shop",
+    table="orders",
+    connection="shop",
+    stream="orders",
+    primary_key=("order_id",),
+    partition_by=PartitionBy(column="order_date", start=date(2025, 1, 1)),
+    description="Orders.",
+    columns=(),
+    owner=None,
+    freshness=None,
+    unique_id="source.lakehouse.shop.shop__orders",
+)
+KEY = dg.AssetKey(ORDERS.key)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
+
+
+@pytest.fixture
+def materialize(lake: Lake) -> Callable[..., dg.ExecuteInProcessResult]:
+    instance = dg.DagsterInstance.ephemeral()
+
+    def run(first: str, last: str) -> dg.ExecuteInProcessResult:
+        return dg.materialize(
+            [bronze_asset(ORDERS)],
+            instance=instance,
+            resources={"lakehouse": LakehouseResource(home=str(lake.home))},
+            tags={
+                "dagster/asset_partition_range_start": first,
+                "dagster/asset_partition_range_end": last,
+            },
+        )
+
+    run.instance = instance  # type: ignore[attr-defined]
+    return run
+
+
+def order(number: int, day: date) -> dict[str, object]:
+    return {"order_id": number, "order_date": day, "updated_at": None}
+
+
+def events(result: dg.ExecuteInProcessResult) -> dict[str, tuple[int, int]]:
+    """Day -> (rows, rows that changed), as the run's events tell."""
+    found = {}
+    for event in result.get_asset_materialization_events():
+        told = event.materialization.metadata
+        found[str(event.partition)] = (told["dagster/partition_row_count"].value, told[CHANGED].value)
+    return found
+
+
+def test_every_changed_day_gets_an_event(
+    lake: Lake, materialize: Callable[..., dg.ExecuteInProcessResult]
+) -> None:
+    first, second, far = date(2025, 1, 2), date(2025, 1, 3), date(2025, 6, 1)
+    lake.land([order(1, first), order(2, first), order(3, far)], FIELDS)
+    result = materialize("2025-01-01", "2025-01-03")
+    assert events(result) == {
+        "2025-01-01": (0, 0),
+        "2025-01-02": (2, 2),
+        "2025-01-03": (0, 0),
+        "2025-06-01": (1, 1),
+    }
+    newest = result.get_asset_materialization_events()[-1].materialization
+    assert newest.metadata["dagster/row_count"].value == 3
+    assert newest.metadata["inserted"].value == 3
+    assert newest.metadata["lakehouse/touched_partitions"].value == ["2025-01-02", "2025-06-01"]
+
+    lake.land([order(1, second)], FIELDS, epoch=EPOCH + DAY_MS)  # the order moves to another day
+    assert events(materialize("2025-06-01", "2025-06-01")) == {
+        "2025-01-02": (1, 1),
+        "2025-01-03": (1, 1),
+        "2025-06-01": (1, 0),
+    }
+
+
+def test_a_commit_without_an_event_is_told_later(
+    lake: Lake, materialize: Callable[..., dg.ExecuteInProcessResult]
+) -> None:
+    history, catalog = History(materialize.instance), open_catalog(lake.settings)  # type: ignore[attr-defined]
+    assert pending_merge(ORDERS, lake.settings, catalog, None) is None
+    lake.land([order(1, date(2025, 1, 2)), order(2, date(2025, 1, 4))], FIELDS)
+    pending = pending_merge(ORDERS, lake.settings, catalog, history.snapshot(KEY))
+    assert pending is not None
+    assert pending.days == (date(2025, 1, 2), date(2025, 1, 4))
+
+    merge_table(merge_spec(ORDERS, lake.settings), lake.settings)  # a process that dies before its event
+    pending = pending_merge(ORDERS, lake.settings, catalog, history.snapshot(KEY))
+    assert pending is not None
+    assert pending.days is None
+    told = events(materialize("2025-01-04", "2025-01-04"))
+    assert told == {"2025-01-02": (1, 1), "2025-01-04": (1, 1)}
+    assert pending_merge(ORDERS, lake.settings, catalog, history.snapshot(KEY)) is None
+    assert events(materialize("2025-01-04", "2025-01-04")) == {"2025-01-04": (1, 0)}
+
+
+def test_rows_of_no_declared_day_fail_the_check(
+    lake: Lake, materialize: Callable[..., dg.ExecuteInProcessResult]
+) -> None:
+    lake.land([order(1, date(2024, 12, 31)), order(2, date(2025, 1, 2))], FIELDS)
+    (check,) = materialize("2025-01-02", "2025-01-02").get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == (CHECK, False)
+    assert check.metadata["days_outside"].value == ["2024-12-31"]
+
+
+def test_a_table_of_no_declared_stream_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="connection shop lands no shop/nothing"):
+        declared_stream(dataclasses.replace(ORDERS, stream="nothing"))
+    with pytest.raises(ConfigurationError, match="no connection is named 'nobody'"):
+        declared_stream(dataclasses.replace(ORDERS, connection="nobody"))

@@ -1,0 +1,120 @@
+"""The whole graph: what it is made of, that it loads with nothing running, that any part of it can run."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from lakehouse.defs.automation.plan import nodes_of, plan_runs
+from lakehouse.defs.project import prepared_manifest
+
+pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).parents[2]
+
+_NO_NETWORK = """
+import socket
+
+def refuse(*arguments):
+    raise OSError("a test forbids the network")
+
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+"""
+
+
+def test_every_asset_as_declared(graph: dg.Definitions, snapshot: SnapshotAssertion) -> None:
+    assets = graph.resolve_asset_graph()
+    assert {
+        key.to_user_string(): describe(assets.get(key)) for key in assets.toposorted_asset_keys
+    } == snapshot
+
+
+def describe(node: Any) -> dict[str, Any]:
+    return {
+        "upstream": sorted(key.to_user_string() for key in node.parent_keys),
+        "group": node.group_name,
+        "kinds": sorted(node.kinds),
+        "owners": sorted(node.owners),
+        "partitions": str(node.partitions_def) if node.partitions_def else None,
+        "checks": sorted(check.name for check in node.check_keys),
+        "freshness": str(node.freshness_policy),
+        "op": node.assets_def.op.name,
+        "described": bool(node.description),
+    }
+
+
+def test_jobs(graph: dg.Definitions) -> None:
+    assert [job.name for job in graph.resolve_all_job_defs()] == ["__ASSET_JOB"]
+
+
+def test_every_asset_has_an_owner_and_a_freshness_policy(graph: dg.Definitions) -> None:
+    for spec in graph.resolve_all_asset_specs():
+        assert spec.owners, spec.key
+        assert spec.freshness_policy, spec.key
+
+
+def test_a_job_of_each_single_asset_resolves(graph: dg.Definitions) -> None:
+    job = graph.resolve_implicit_global_asset_job_def()
+    for key in graph.resolve_asset_graph().get_all_asset_keys():
+        subset = job.get_subset(asset_selection={key})
+        assert subset.asset_layer.selected_asset_keys == {key}
+
+
+def test_every_dbt_test_of_a_model_is_a_check(graph: dg.Definitions) -> None:
+    manifest = json.loads(prepared_manifest().read_text())
+    declared = {
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        and any(key.startswith("model.") for key in node["depends_on"]["nodes"])
+    }
+    checks = {check.name for node in graph.resolve_asset_graph().asset_nodes for check in node.check_keys}
+    assert declared - checks == set()
+
+
+def test_four_dbt_invocations_build_everything(graph: dg.Definitions) -> None:
+    stages = plan_runs(graph, nodes_of(graph))
+    done: set[dg.AssetKey] = set()
+    for stage in stages:
+        for key in stage.keys:
+            assert nodes_of(graph)[key].upstream <= done | set(stage.keys)
+        done |= set(stage.keys)
+    assert done == set(nodes_of(graph))
+    assert sum(stage.batch is not None for stage in stages) == 4
+
+
+def test_it_loads_without_a_network(tmp_path: Path) -> None:
+    prepared_manifest()
+    code = f"{_NO_NETWORK}\nfrom lakehouse.definitions import defs\nprint(len(list(defs().resolve_all_asset_specs())))"
+    loaded = run([sys.executable, "-c", code], tmp_path)
+    assert loaded.returncode == 0, loaded.stderr[-2000:]
+    assert int(loaded.stdout) > 40
+
+
+def test_dagster_validates_it_with_every_service_down(tmp_path: Path) -> None:
+    nobody = {
+        "LAKEHOUSE_DREMIO__PORT": "1",
+        "LAKEHOUSE_DREMIO__FLIGHT_PORT": "1",
+        "LAKEHOUSE_AIRBYTE__URL": "http://127.0.0.1:1",
+        "LAKEHOUSE_POSTGRES__PORT": "1",
+    }
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "lakehouse.definitions"]
+    validated = run(command, tmp_path, **nobody)
+    assert validated.returncode == 0, validated.stderr[-2000:]
+
+
+def run(command: list[str], home: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, "LAKEHOUSE_HOME": str(home), "DAGSTER_HOME": str(home), **environ},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
