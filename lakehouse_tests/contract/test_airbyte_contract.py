@@ -318,7 +318,7 @@ class TestKilled:
         server = airbyte_of_its_own()
         streams = [{"name": "t", "syncMode": "incremental_append", "cursorField": ["at"]}]
         connection = server.connect(database.configuration, "postgres", streams)
-        for pause in (0.3, 0.6, 0.8, 0.9, 1.0, 1.1, 1.3):
+        for pause in (0.4, 0.7, 0.9, 1.2):
             job = connection.start()
             eventually(lambda job=job: _status(connection, job) != "pending")
             time.sleep(pause)
@@ -632,11 +632,14 @@ class TestRequests:
         airbyte.call("PATCH", address, json={"status": "inactive"})
         assert "is inactive" in connection.start(400)["detail"]
 
-    def test_a_second_server_may_not_have_the_home(self, airbyte_of_its_own: MakeServer) -> None:
+    def test_a_second_server_may_not_have_the_home(
+        self, airbyte_of_its_own: MakeServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         server = airbyte_of_its_own()
         from lakehouse.embedded.airbyte import server as module
         from lakehouse.embedded.errors import EmbeddedError
 
+        monkeypatch.setattr(module, "_PREDECESSOR_SECONDS", 0.1)
         with pytest.raises(EmbeddedError, match="is in use by another server"):
             module.serve(module.AirbyteServerConfig(home=server.home, port=0, password="p"))
 

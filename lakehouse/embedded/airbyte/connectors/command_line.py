@@ -21,16 +21,6 @@ from lakehouse.embedded.airbyte.connectors.streams import (
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 
 
-class RawRecord(msgspec.Struct, omit_defaults=True):
-    """A record as a source prints it: `data` is JSON text already."""
-
-    stream: str
-    data: msgspec.Raw
-    emitted_at: int
-    namespace: str | None = None
-    meta: dict[str, Any] | None = None
-
-
 class Source(Protocol):
     """A source of ours, as the protocol sees it."""
 
@@ -45,8 +35,8 @@ class Source(Protocol):
 
     def read(
         self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
-    ) -> Iterator[tuple[msgspec.Raw, dict[str, Any] | None] | StreamState]:
-        """One stream's records (data, meta) and states."""
+    ) -> Iterator[tuple[bytes, dict[str, Any] | None] | StreamState]:
+        """One stream's records (`data` as JSON text, `meta`) and states."""
 
 
 def run(source: Source, arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _messages(source: Source, options: argparse.Namespace) -> Iterator[Mapping[str, Any]]:
+def _messages(source: Source, options: argparse.Namespace) -> Iterator[Mapping[str, Any] | bytes]:
     if options.command == "spec":
         yield {"type": "SPEC", "spec": source.spec()}
         return
@@ -106,20 +96,40 @@ def _read_stream(
     configuration: Mapping[str, Any],
     stream: ConfiguredStream,
     state: Mapping[str, Any] | None,
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[Mapping[str, Any] | bytes]:
     yield _stream_status(stream, "STARTED")
+    envelope = _Envelope(stream)
     for item in source.read(configuration, stream, state):
         if isinstance(item, StreamState):
             (message,) = state_messages({(stream.namespace, stream.name): item.state})
             yield {"type": "STATE", "state": message}
         else:
-            data, meta = item
-            emitted_at = epoch_ms()
-            yield {
-                "type": "RECORD",
-                "record": RawRecord(stream.name, data, emitted_at, stream.namespace, meta),
-            }
+            yield envelope.around(*item)
     yield _stream_status(stream, "COMPLETE")
+
+
+class _Envelope:
+    """RECORD messages put together as bytes: encoding an object for each would halve the speed of a read."""
+
+    def __init__(self, stream: ConfiguredStream) -> None:
+        named = {"stream": stream.name} | (
+            {} if stream.namespace is None else {"namespace": stream.namespace}
+        )
+        self._named = msgspec.json.encode(named)[:-1]
+        self._emitted = 0
+        self._start = b""
+
+    def around(self, data: bytes, meta: Mapping[str, Any] | None) -> bytes:
+        """The message, without a line end, of a record's JSON text."""
+        if self._emitted % _CLOCK_EVERY == 0:
+            self._start = b'{"type":"RECORD","record":%b,"emitted_at":%d,"data":' % (self._named, epoch_ms())
+        self._emitted += 1
+        if meta is None:
+            return b"%b%b}}" % (self._start, data)
+        return b'%b%b,"meta":%b}}' % (self._start, data, msgspec.json.encode(meta))
+
+
+_CLOCK_EVERY = 1000  # records
 
 
 def _stream_status(stream: ConfiguredStream, status: str) -> Mapping[str, Any]:
@@ -146,5 +156,5 @@ def _trace(error: ConnectorError) -> Mapping[str, Any]:
 _ENCODER = msgspec.json.Encoder()
 
 
-def _print(message: Mapping[str, Any]) -> None:
-    sys.stdout.buffer.write(_ENCODER.encode(message) + b"\n")
+def _print(message: Mapping[str, Any] | bytes) -> None:
+    sys.stdout.buffer.write((message if isinstance(message, bytes) else _ENCODER.encode(message)) + b"\n")

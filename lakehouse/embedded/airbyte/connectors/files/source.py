@@ -129,7 +129,7 @@ class FilesSource:
 
     def read(
         self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
-    ) -> Iterator[tuple[msgspec.Raw, dict[str, Any] | None] | StreamState]:
+    ) -> Iterator[tuple[bytes, dict[str, Any] | None] | StreamState]:
         """One stream's records and states."""
         for item in read_direct(configuration, stream, state):
             if isinstance(item, StreamState):
@@ -170,7 +170,7 @@ def _inferred(declared: FileStream, files: list[SourceFile]) -> dict[str, Kind]:
 
 def _records(
     batch: LandingBatch, columns: tuple[Column, ...]
-) -> Iterator[tuple[msgspec.Raw, dict[str, Any] | None]]:
+) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     naive = {column.source for column in columns if column.type.kind is Kind.TIMESTAMP}
     textual = {column.source for column in columns if column.type.kind is Kind.JSON}
     renamed = batch.rows.rename_columns([column.source for column in columns])
@@ -183,4 +183,4 @@ def _records(
             {"field": change.field, "change": change.change, "reason": change.reason}
             for change in batch.changes.get(row, ())
         ]
-        yield msgspec.Raw(msgspec.json.encode(values)), {"changes": changes} if changes else None
+        yield msgspec.json.encode(values), {"changes": changes} if changes else None
