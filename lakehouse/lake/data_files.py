@@ -71,13 +71,14 @@ class DataFileWriter:
 
     def _write_file(self, day: date | None, rows: pa.Table) -> DataFile:
         schema, properties = self.metadata.schema(), self.metadata.properties
+        arrow_schema = schema_to_pyarrow(schema)
         location = self._location(day)
         sink = self.io.new_output(location)
         with (
             sink.create() as stream,
             pq.ParquetWriter(
                 stream,
-                schema_to_pyarrow(schema),
+                arrow_schema,
                 compression=properties.get("write.parquet.compression-codec", "snappy"),
                 data_page_size=int(properties.get("write.parquet.page-size-bytes", 1024 * 1024)),
                 use_dictionary=True,
@@ -85,7 +86,9 @@ class DataFileWriter:
                 store_schema=False,
             ) as writer,
         ):
-            writer.write_table(rows.cast(schema_to_pyarrow(schema)), row_group_size=ROWS_PER_FILE)
+            writer.write_table(
+                rows.select(arrow_schema.names).cast(arrow_schema), row_group_size=ROWS_PER_FILE
+            )
         footer = writer.writer.metadata
         statistics = data_file_statistics_from_parquet_metadata(
             parquet_metadata=footer,
@@ -126,7 +129,9 @@ def _cut(batches: Iterator[pa.RecordBatch], day_column: str) -> Iterator[tuple[d
     count = size = 0
     for batch in batches:
         for day, rows in _runs(batch, day_column):
-            if collected and (day != current or count + rows.num_rows > ROWS_PER_FILE or size > _BYTES_PER_FILE):
+            if collected and (
+                day != current or count + rows.num_rows > ROWS_PER_FILE or size > _BYTES_PER_FILE
+            ):
                 yield current, pa.Table.from_batches(collected)
                 collected, count, size = [], 0, 0
             current = day

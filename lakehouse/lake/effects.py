@@ -64,8 +64,10 @@ def find_effects(
 def current_rows(spec: MergeSpec, table: Table, columns: TargetColumns, files: Sequence[TableFile]) -> str:
     """SQL of the current rows of `files` with the target columns, their day and their file."""
     known = {field.name for field in table.schema().fields}
+    # A rebuild may give a column any type; old values that do not fit it are replaced by landed ones.
+    cast = "TRY_CAST" if spec.rebuild else "CAST"
     parts = [
-        f"CAST({quoted(name) if name in known else 'NULL'} AS {duckdb_type(kind)}) AS {quoted(name)}"
+        f"{cast}({quoted(name) if name in known else 'NULL'} AS {duckdb_type(kind)}) AS {quoted(name)}"
         for name, kind in columns.types.items()
     ]
     day = f"CAST({quoted(spec.partition.column)} AS DATE)" if spec.partition else "CAST(NULL AS DATE)"

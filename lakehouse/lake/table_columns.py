@@ -49,8 +49,10 @@ def target_columns(spec: MergeSpec, table: Table | None, landed: dict[str, Icebe
     """The columns of `table` joined with the landed ones. A dropped column stays, and holds NULL.
 
     Raises:
-        PermanentError: a column was landed with a type that does not hold its old values.
+        PermanentError: a column was landed with a type that does not hold its old values, or the partition's
+            column is neither date nor timestamp.
     """
+    _refuse_partition_without_days(spec, landed)
     if table is None:
         return TargetColumns(dict(landed), (), ())
     types = {field.name: field.field_type for field in table.schema().fields}
@@ -102,26 +104,14 @@ def partition_spec(spec: MergeSpec, types: dict[str, IcebergType]) -> PartitionS
 
     For a DATE both give the same partitions; identity is what Dremio writes for PARTITION BY (column), and
     what every engine can prune on without knowing transforms.
-
-    Raises:
-        PermanentError: the column holds neither.
     """
     if spec.partition is None:
         return PartitionSpec()
     column = spec.partition.column
     position = list(types).index(column) + 1
-    kind = types[column]
-    if isinstance(kind, DateType):
-        field = PartitionField(position, 1000, IdentityTransform(), column)
-    elif isinstance(kind, TimestampType | TimestamptzType):
-        field = PartitionField(position, 1000, DayTransform(), f"{column}_day")
-    else:
-        raise PermanentError(
-            f"partition column {column} of {spec.name} is {type_name(kind)}",
-            where=f"partition_by.column of {spec.name}",
-            remedy="declare a date or timestamp column, or partition_by.expression that gives a date",
-        )
-    return PartitionSpec(field)
+    if isinstance(types[column], DateType):
+        return PartitionSpec(PartitionField(position, 1000, IdentityTransform(), column))
+    return PartitionSpec(PartitionField(position, 1000, DayTransform(), f"{column}_day"))
 
 
 def refuse_other_partitioning(spec: MergeSpec, table: Table) -> None:
@@ -134,6 +124,16 @@ def refuse_other_partitioning(spec: MergeSpec, table: Table) -> None:
             f"{spec.name} is partitioned by {actual or 'nothing'}, declared is {declared or 'nothing'}",
             where=table.location(),
             remedy="restore partition_by, or drop the table and let the next merge build it from landing",
+        )
+
+
+def _refuse_partition_without_days(spec: MergeSpec, landed: dict[str, IcebergType]) -> None:
+    kind = landed[spec.partition.column] if spec.partition else None
+    if spec.partition and not isinstance(kind, DateType | TimestampType | TimestamptzType):
+        raise PermanentError(
+            f"partition column {spec.partition.column} of {spec.name} is landed as {kind}",
+            where=f"partition_by.column of {spec.name}",
+            remedy="declare a date or timestamp column, or partition_by.expression that gives a date",
         )
 
 

@@ -58,27 +58,33 @@ class Watermark:
 
 
 def read_watermark(table: Table) -> Watermark | None:
-    """The watermark of the newest snapshot that has one; None for a table that was never merged into.
-
-    Other writers (compaction, SQL) commit snapshots without one, so the search goes back in history.
+    """How far a bronze table got; None for one that was never written to.
 
     Raises:
         PermanentError: the table has snapshots, but none that says how far it got.
     """
+    watermark = find_watermark(table)
+    if watermark is None and table.current_snapshot() is not None:
+        raise PermanentError(
+            f"no snapshot of {'.'.join(table.name())} has a {WATERMARK_PROPERTY}",
+            where=table.location(),
+            remedy="its history was expired or something else wrote it; rebuild the table from landing",
+        )
+    return watermark
+
+
+def find_watermark(table: Table) -> Watermark | None:
+    """The watermark of the newest snapshot that has one, if any.
+
+    Other writers (compaction, SQL) commit snapshots without one, so the search goes back in history.
+    """
     from pyiceberg.table.snapshots import ancestors_of
 
-    current = table.current_snapshot()
-    if current is None:
-        return None
-    for snapshot in ancestors_of(current, table.metadata):
+    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
         text = snapshot.summary.get(WATERMARK_PROPERTY) if snapshot.summary else None
         if text:
             return Watermark.from_json(text)
-    raise PermanentError(
-        f"no snapshot of {'.'.join(table.name())} has a {WATERMARK_PROPERTY}",
-        where=table.location(),
-        remedy="its history was expired or something else wrote it; rebuild the table from landing",
-    )
+    return None
 
 
 def advance(
