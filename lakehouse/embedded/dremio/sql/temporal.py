@@ -169,7 +169,8 @@ def _from_text(function: str, target: str) -> Any:
             if len(arguments) > 1:
                 raise SqlError(f"{function} of a number of seconds takes no format")
             micros = exp.cast(
-                exp.Mul(this=exp.cast(value, "DECIMAL(28, 3)"), expression=exp.Literal.number(1_000_000)), "BIGINT"
+                exp.Mul(this=exp.cast(value, "DECIMAL(28, 3)"), expression=exp.Literal.number(1_000_000)),
+                "BIGINT",
             )
             return exp.cast(call("make_timestamp", micros), target)
         if len(arguments) == 1:
