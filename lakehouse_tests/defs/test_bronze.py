@@ -13,7 +13,7 @@ from lakehouse.catalog.datasets import BronzeTable, Relation
 from lakehouse.catalog.meta import PartitionBy
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.assets import CHECK, bronze_asset
-from lakehouse.defs.bronze.pending import pending_merge
+from lakehouse.defs.bronze.pending import PendingMerge, pending_merge
 from lakehouse.defs.bronze.spec import declared_stream, merge_spec
 from lakehouse.defs.metadata import CHANGED
 from lakehouse.defs.resources import LakehouseResource
@@ -106,20 +106,20 @@ def test_every_changed_day_gets_an_event(
 def test_a_commit_without_an_event_is_told_later(
     lake: Lake, materialize: Callable[..., dg.ExecuteInProcessResult]
 ) -> None:
-    history, catalog = History(materialize.instance), open_catalog(lake.settings)  # type: ignore[attr-defined]
-    assert pending_merge(ORDERS, lake.settings, catalog, None) is None
+    catalog = open_catalog(lake.settings)
+
+    def pending() -> PendingMerge | None:
+        told = History(materialize.instance).snapshot(KEY)  # type: ignore[attr-defined]
+        return pending_merge(ORDERS, lake.settings, catalog, told)
+
+    assert pending() is None
     lake.land([order(1, date(2025, 1, 2)), order(2, date(2025, 1, 4))], FIELDS)
-    pending = pending_merge(ORDERS, lake.settings, catalog, history.snapshot(KEY))
-    assert pending is not None
-    assert pending.days == (date(2025, 1, 2), date(2025, 1, 4))
+    assert pending() == PendingMerge((date(2025, 1, 2), date(2025, 1, 4)))
 
     merge_table(merge_spec(ORDERS, lake.settings), lake.settings)  # a process that dies before its event
-    pending = pending_merge(ORDERS, lake.settings, catalog, history.snapshot(KEY))
-    assert pending is not None
-    assert pending.days is None
-    told = events(materialize("2025-01-04", "2025-01-04"))
-    assert told == {"2025-01-02": (1, 1), "2025-01-04": (1, 1)}
-    assert pending_merge(ORDERS, lake.settings, catalog, history.snapshot(KEY)) is None
+    assert pending() == PendingMerge(None)
+    assert events(materialize("2025-01-04", "2025-01-04")) == {"2025-01-02": (1, 1), "2025-01-04": (1, 1)}
+    assert pending() is None
     assert events(materialize("2025-01-04", "2025-01-04")) == {"2025-01-04": (1, 0)}
 
 

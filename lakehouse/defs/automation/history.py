@@ -17,10 +17,11 @@ _CODE_VERSION = "dagster/code_version"
 
 
 class History:
-    """Reads of one instance."""
+    """One look at an instance: what is read of an asset's newest event is read once."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
+        self._newest: dict[dg.AssetKey, tuple[EventLogRecord | None, str | None]] = {}
 
     def made_at(self, key: dg.AssetKey) -> int | None:
         """Storage id of the newest materialization.
@@ -28,10 +29,8 @@ class History:
         None when there is none, or when a later run meant to make the asset and did not: it failed, or was
         killed half-way, and what is there now cannot be trusted.
         """
-        records = self._instance.get_asset_records([key])
-        entry = records[0].asset_entry if records else None
-        newest = entry.last_materialization_record if entry else None
-        if entry is None or newest is None or entry.last_run_id != newest.event_log_entry.run_id:
+        newest, last_run = self._newest_of(key)
+        if newest is None or newest.event_log_entry.run_id != last_run:
             return None
         return newest.storage_id
 
@@ -65,17 +64,29 @@ class History:
 
     def is_recoded(self, key: dg.AssetKey, code_version: str | None) -> bool:
         """Whether the newest materialization was made by other code."""
-        event = self._instance.get_latest_materialization_event(key)
-        made = event.asset_materialization if event else None
+        if code_version is None:
+            return False
+        newest, _ = self._newest_of(key)
+        made = newest.asset_materialization if newest else None
         told = (made.tags or {}).get(_CODE_VERSION) if made else None
-        return code_version is not None and told is not None and told != code_version
+        return told is not None and told != code_version
 
     def snapshot(self, key: dg.AssetKey) -> int | None:
         """The Iceberg snapshot that the newest materialization of a bronze table tells."""
-        event = self._instance.get_latest_materialization_event(key)
-        made = event.asset_materialization if event else None
+        newest, _ = self._newest_of(key)
+        made = newest.asset_materialization if newest else None
         told = made.metadata.get(SNAPSHOT) if made else None
         return int(str(told.value)) if told and told.value != "none" else None
+
+    def _newest_of(self, key: dg.AssetKey) -> tuple[EventLogRecord | None, str | None]:
+        """The newest materialization, and the last run that meant to make the asset."""
+        if key not in self._newest:
+            records = self._instance.get_asset_records([key])
+            entry = records[0].asset_entry if records else None
+            self._newest[key] = (
+                (entry.last_materialization_record, entry.last_run_id) if entry else (None, None)
+            )
+        return self._newest[key]
 
     def _changes(
         self, key: dg.AssetKey, after: int, days: Sequence[str] | None = None
