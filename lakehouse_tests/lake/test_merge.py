@@ -64,6 +64,14 @@ def test_timestamps_are_partitioned_by_their_utc_day(lake: Any) -> None:
     assert found["order_id"].to_pylist() == [1]
 
 
+def test_rows_without_a_day_are_one_partition_in_one_file(lake: Any) -> None:
+    rows = [order(key, None if key % 2 else MAY, 1.0) for key in range(20_000)]
+    lake.land(rows, FIELDS)
+    result = merge_table(lake.spec(partition=DAYS), lake.settings)
+    assert result.partitions == {MAY: 10_000, None: 10_000}
+    assert {day: len(paths) for day, paths in _paths_by_day(lake).items()} == {MAY: 1, None: 1}
+
+
 def test_nothing_pending_commits_nothing(lake: Any) -> None:
     assert merge_table(lake.spec(), lake.settings).snapshot_id is None
     lake.land([order(1, MAY, 1.0)], FIELDS)
