@@ -114,8 +114,7 @@ class Jobs:
         job = self._live.get(job_id)
         if job is not None and not job.done.is_set():
             job.cancelled = True
-            if job.prepared is not None:
-                job.prepared.session.interrupt()
+            threading.Thread(target=_interrupt_until_done, args=(job,), daemon=True).start()
 
     def stop(self) -> None:
         """Cancel what runs and wait for it."""
@@ -223,6 +222,13 @@ class Jobs:
         files = sorted(self._results.glob("*.arrow"), key=lambda path: path.stat().st_mtime)
         for path in files[:-RESULTS_KEPT]:
             path.unlink()
+
+
+def _interrupt_until_done(job: Job) -> None:
+    """An interrupt that comes before the query runs is lost: repeat it."""
+    while not job.done.wait(0.05):
+        if job.prepared is not None:
+            job.prepared.session.interrupt()
 
 
 def _serialised(table: pa.Table) -> pa.Buffer:
