@@ -126,7 +126,9 @@ def test_a_run_that_ends_cancels_its_job(serve: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_an_unknown_connection_says_how_to_make_it(serve: Any) -> None:
-    with pytest.raises(PermanentError, match="has no connection 'flights'; `lakehouse demo` applies the declared ones"):
+    with pytest.raises(
+        PermanentError, match="has no connection 'flights'; `lakehouse demo` applies the declared ones"
+    ):
         sync(serve(Airbyte("succeeded")), "flights", quiet)
 
 
