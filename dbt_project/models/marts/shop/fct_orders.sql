@@ -1,9 +1,4 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    partition_by=['order_date'],
-    pre_hook="{{ delete_window('order_date') }}"
-) }}
+{{ config(materialized='incremental', partition_by=['order_date']) }}
 
 with items as (
     select

@@ -1,9 +1,4 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    partition_by=['flight_date'],
-    pre_hook="{{ delete_window('flight_date') }}"
-) }}
+{{ config(materialized='incremental', partition_by=['flight_date']) }}
 
 select
     flight_date,
