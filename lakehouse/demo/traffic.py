@@ -28,6 +28,7 @@ def run_traffic(
     dice = random.Random(seed)  # noqa: S311  traffic needs no cryptography
     counts: Counter[str] = Counter()
     with connect(settings) as connection:
+        connection.execute("SET TIME ZONE 'UTC'")  # the shop's days are UTC's, whatever the server's zone
         started = time.monotonic()
         while not stop.is_set():
             action = dice.choices(list(_ACTIONS), weights=list(_ACTIONS.values()))[0]
