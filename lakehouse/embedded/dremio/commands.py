@@ -164,7 +164,7 @@ class Commands:
     def _delete(self, statement: Delete, resolver: CatalogResolver, session: Session) -> int:
         lake, table = self._table(statement.path, resolver)
         planned = delete_plan(statement, resolver)
-        conjuncts = simple_filter(statement.where)
+        conjuncts = simple_filter(statement.where, columns_of(table))
         with lake.lock(*table.name()):
             if conjuncts is None:
                 before = sum(task.file.record_count for task in table.scan().plan_files())

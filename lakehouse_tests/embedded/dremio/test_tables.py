@@ -114,7 +114,7 @@ def test_columns_come_and_go(engine: Engine, table: str) -> None:
         ("CREATE TABLE elsewhere.t AS SELECT 1 AS x", "tables live in folders of an SQLCATALOG source"),
         ("DROP TABLE lake.gold.nowhere", "no table lake.gold.nowhere"),
         ("VACUUM CATALOG lake", "VACUUM CATALOG is not supported by the local engine"),
-        ("SELECT CAST('x' AS INT)", "Could not convert string 'x' to INT32"),
+        ("SELECT CAST('x' AS INT)", "not a whole number for INT: x"),
     ],
 )
 def test_refusals_name_the_place(engine: Engine, sql: str, message: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
-from lakehouse.embedded.dremio.sql.model import Delete, Merge, Path, Plan, Resolver, SqlError, Update
+from lakehouse.embedded.dremio.sql.model import Column, Delete, Merge, Path, Plan, Resolver, SqlError, Update
 from lakehouse.embedded.dremio.sql.plan import TARGET, plan
 
 _MATCHED = "__matched"
@@ -26,8 +27,8 @@ class MergePlan:
 
 def delete_plan(statement: Delete, resolver: Resolver) -> Plan:
     """The rows that remain; a predicate that is NULL keeps its row. The target's placeholder is `target`."""
-    keep = exp.not_(exp.Coalesce(this=exp.paren(_condition(statement.where)), expressions=[exp.false()]))
-    return plan(exp.select("*").from_(_target(statement.path)).where(keep), resolver)
+    keep = exp.not_(_certain(_condition(statement.where)))
+    return plan(exp.select("*").from_(_target(statement.path, statement.alias)).where(keep), resolver)
 
 
 def update_plan(statement: Update, resolver: Resolver) -> Plan:
@@ -57,38 +58,51 @@ def merge_plan(statement: Merge, resolver: Resolver) -> MergePlan:
     whens = tree.args["whens"].expressions
     if any(when.args.get("source") for when in whens):
         raise SqlError("MERGE: WHEN NOT MATCHED BY SOURCE is not supported by the local engine")
+    matched = [when for when in whens if when.args.get("matched")]
+    unmatched = [when for when in whens if not when.args.get("matched")]
+    if len(unmatched) > 1:
+        raise SqlError("MERGE: several WHEN NOT MATCHED clauses are not supported by the local engine")
     on = tree.args["on"]
-    kept = _kept(statement.path, alias, source, on, [w for w in whens if w.args.get("matched")], columns)
-    inserts = [
-        _inserted(statement.path, alias, source, on, w, columns) for w in whens if not w.args.get("matched")
-    ]
-    content: exp.Expression = kept
+    inserts = [_inserted(statement.path, alias, source, on, when, columns) for when in unmatched]
+    content: exp.Expression = _kept(statement.path, alias, source, on, matched, columns)
     for insert in inserts:
         content = exp.Union(this=content, expression=insert, distinct=False)
-    joined = (
-        exp.select(exp.Count(this=exp.Star()))
-        .from_(_target(statement.path, alias))
-        .join(source.copy(), on=on.copy())
-    )
-    matched = (
-        exp.select(exp.Count(this=exp.Star()))
-        .from_(_target(statement.path, alias))
-        .where(_exists(source, on))
-    )
-    several = exp.GT(this=exp.Subquery(this=joined), expression=exp.Subquery(this=matched))
-    changing = [when.args.get("condition") for when in whens if when.args.get("matched")]
-    if changing and all(changing):
-        joined = joined.copy().where(exp.or_(*(exp.paren(condition.copy()) for condition in changing)))
-    counts = [exp.Subquery(this=joined.copy())] if changing else []
+    pairs = _count_rows(statement.path, alias).join(source.copy(), on=on.copy())
+    counts = [exp.Subquery(this=_changed_pairs(pairs, matched))] if matched else []
     counts += [exp.Subquery(this=_count_of(insert)) for insert in inserts]
     total = counts[0]
     for count in counts[1:]:
         total = exp.Add(this=total, expression=count)
     return MergePlan(
         plan(content, resolver),
-        plan(exp.select(exp.alias_(several, "ambiguous")), resolver),
+        plan(
+            exp.select(exp.alias_(_ambiguous(statement.path, alias, source, on, matched), "ambiguous")),
+            resolver,
+        ),
         plan(exp.select(exp.alias_(total, "affected")), resolver),
     )
+
+
+def _count_rows(path: Path, alias: str) -> exp.Select:
+    return exp.select(exp.Count(this=exp.Star())).from_(_target(path, alias))
+
+
+def _ambiguous(
+    path: Path, alias: str, source: exp.Expression, on: exp.Expression, matched: list[Any]
+) -> exp.Expression:
+    """Whether more pairs match than rows of the target do. Rows that are only looked at may match many times."""
+    if not matched:
+        return exp.false()
+    pairs = _count_rows(path, alias).join(source.copy(), on=on.copy())
+    rows = _count_rows(path, alias).where(_exists(source, on))
+    return exp.GT(this=exp.Subquery(this=pairs), expression=exp.Subquery(this=rows))
+
+
+def _changed_pairs(pairs: exp.Select, matched: list[Any]) -> exp.Select:
+    conditions = [when.args.get("condition") for when in matched]
+    if not all(conditions):
+        return pairs
+    return pairs.where(exp.or_(*(exp.paren(condition.copy()) for condition in conditions)))
 
 
 def count_plan(path: Path, alias: str | None, where: exp.Expression | None, resolver: Resolver) -> Plan:
@@ -97,52 +111,74 @@ def count_plan(path: Path, alias: str | None, where: exp.Expression | None, reso
     return plan(counted, resolver)
 
 
-def simple_filter(where: exp.Expression | None) -> list[tuple[str, str, Any]] | None:
-    """The predicate as conjuncts (column, op, literal), op one of = < <= > >=; None when it is anything else."""
+def simple_filter(
+    where: exp.Expression | None, columns: tuple[Column, ...]
+) -> list[tuple[str, str, Any]] | None:
+    """The predicate as conjuncts (column, op, value), op one of = < <= > >=; None when it is anything else.
+
+    Only what a file's statistics decide just as DuckDB would is simple: the literal has the column's own type.
+    Dates and timestamps are ISO text.
+    """
     if where is None:
         return []
-    conjuncts = []
+    types = {column.name.lower(): column.type for column in columns}
+    conjuncts: list[tuple[str, str, Any]] = []
     bare = where.unnest()
     for conjunct in bare.flatten() if isinstance(bare, exp.And) else [bare]:
         part = conjunct.unnest()
-        if isinstance(part, exp.Between):
-            column, low, high = part.this.unnest(), _literal(part.args["low"]), _literal(part.args["high"])
-            if not isinstance(column, exp.Column) or low is None or high is None:
+        if isinstance(part, exp.Between) and not part.args.get("symmetric"):
+            sides = [(part.this, ">=", part.args["low"]), (part.this, "<=", part.args["high"])]
+        elif type(part) in _SYMBOLS:
+            sides = [(part.this, _SYMBOLS[type(part)], part.expression)]
+        else:
+            return None
+        for left, symbol, right in sides:
+            column, value = left.unnest(), right.unnest()
+            if not isinstance(column, exp.Column):
+                column, value, symbol = value, column, _MIRRORED[symbol]  # noqa: PLW2901
+            literal = (
+                _literal(value, types.get(column.name.lower())) if isinstance(column, exp.Column) else None
+            )
+            if literal is None:
                 return None
-            conjuncts += [(column.name, ">=", low), (column.name, "<=", high)]
-            continue
-        symbol = _SYMBOLS.get(type(part))
-        if symbol is None:
-            return None
-        left, right = part.this.unnest(), part.expression.unnest()
-        if not isinstance(left, exp.Column):
-            left, right, symbol = right, left, _MIRRORED[symbol]
-        value = _literal(right)
-        if not isinstance(left, exp.Column) or value is None:
-            return None
-        conjuncts.append((left.name, symbol, value))
+            conjuncts.append((column.name, symbol, literal))
     return conjuncts
 
 
 _SYMBOLS = {exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([.]\d{1,6})?")
 
 
-def _literal(node: exp.Expression) -> Any:
-    """A Python value; dates and timestamps stay ISO text, which compares and parses as such."""
-    node = node.unnest()
-    if isinstance(node, exp.Cast) and node.to.this in (exp.DType.DATE, exp.DType.TIMESTAMP):
-        node = node.this
-    if isinstance(node, exp.Literal):
-        return node.this if node.is_string else node.to_py()
-    if isinstance(node, exp.Boolean):
-        return node.this
+def _literal(node: exp.Expression, column_type: str | None) -> Any:
+    """The literal's value if it is one of the column's type, None for anything else."""
+    cast_to = None
+    if isinstance(node, exp.Cast):
+        cast_to, node = node.to.this, node.this
+    if not isinstance(node, exp.Literal):
+        return None
+    text = node.name if node.is_string else None
+    match column_type:
+        case "INTEGER" | "BIGINT":
+            return int(node.name) if node.is_int and cast_to is None else None
+        case "CHARACTER VARYING":
+            return text if cast_to is None else None
+        case "DATE":
+            return text if cast_to in (None, exp.DType.DATE) and text and _ISO_DATE.fullmatch(text) else None
+        case "TIMESTAMP":
+            is_timestamp = cast_to in (None, exp.DType.TIMESTAMP) and text and _ISO_TIMESTAMP.fullmatch(text)
+            return text if is_timestamp else None
     return None
 
 
 def _kept(  # noqa: PLR0917
     path: Path, alias: str, source: exp.Expression, on: exp.Expression, whens: list[Any], columns: list[str]
 ) -> exp.Select:
+    if not whens:  # nothing of the target changes, however many source rows match
+        return exp.select(*(exp.column(name, table=alias, quoted=True) for name in columns)).from_(
+            _target(path, alias)
+        )
     marked = exp.select(exp.Star(), exp.alias_(exp.true(), _MATCHED)).from_(_without_alias(source))
     joined = exp.Subquery(this=marked, alias=exp.TableAlias(this=exp.to_identifier(source.alias_or_name)))
     matched = exp.column(_MATCHED, table=source.alias_or_name)
@@ -153,7 +189,7 @@ def _kept(  # noqa: PLR0917
         applies = exp.and_(
             matched.copy(), *([when.args["condition"].copy()] if when.args.get("condition") else [])
         )
-        first = exp.and_(applies, *(exp.not_(exp.paren(e.copy())) for e in earlier))
+        first = exp.and_(applies, *(exp.not_(_certain(e)) for e in earlier))
         earlier.append(applies)
         then = when.args["then"]
         if isinstance(then, exp.Update):
@@ -169,8 +205,13 @@ def _kept(  # noqa: PLR0917
         projections.append(exp.alias_(kept, name, quoted=True))
     select = exp.select(*projections).from_(_target(path, alias)).join(joined, on=on.copy(), join_type="left")
     for condition in deleted:
-        select = select.where(exp.not_(exp.Coalesce(this=exp.paren(condition), expressions=[exp.false()])))
+        select = select.where(exp.not_(_certain(condition)))
     return select
+
+
+def _certain(condition: exp.Expression) -> exp.Expression:
+    """The condition with NULL read as false, as WHEN and WHERE read it."""
+    return exp.Coalesce(this=exp.paren(condition.copy()), expressions=[exp.false()])
 
 
 def _inserted(  # noqa: PLR0917
@@ -182,6 +223,8 @@ def _inserted(  # noqa: PLR0917
         values: list[exp.Expression] = [exp.column(name, table=source.alias_or_name) for name in columns]
     else:
         values = list(then.expression.expressions)
+    if len(names) != len(values):
+        raise SqlError(f"MERGE: INSERT names {len(names)} columns and gives {len(values)} values")
     given = {name.lower(): value for name, value in zip(names, values, strict=True)}
     _refuse_unknown(given, columns)
     projections = [

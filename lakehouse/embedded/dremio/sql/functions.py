@@ -13,7 +13,16 @@ from typing import Any
 from sqlglot import exp
 
 from lakehouse.embedded.dremio.sql import temporal, text
-from lakehouse.embedded.dremio.sql.build import BIGINT, DOUBLE, INT, VARCHAR, call, type_of_argument
+from lakehouse.embedded.dremio.sql.build import (
+    BIGINT,
+    DOUBLE,
+    INT,
+    VARCHAR,
+    call,
+    is_number,
+    type_of_argument,
+)
+from lakehouse.embedded.dremio.sql.casts import as_text
 from lakehouse.embedded.dremio.sql.model import SqlError
 
 Arguments = list[exp.Expression]
@@ -67,7 +76,43 @@ def _approximate_count(arguments: Arguments) -> exp.Expression:
 
 
 def _listagg(arguments: Arguments) -> exp.Expression:
-    return call("string_agg", exp.cast(arguments[0], "VARCHAR"), *(arguments[1:] or [exp.Literal.string("")]))
+    value, *separator = arguments
+    if isinstance(value, exp.Distinct):
+        # sqlglot reads DISTINCT as belonging to all arguments of a call it does not know.
+        value, *separator = value.expressions
+        text: exp.Expression = exp.Distinct(expressions=[as_text(value)])
+    else:
+        text = as_text(value)
+    return call("string_agg", text, *(separator or [exp.Literal.string("")]))
+
+
+def _truncate(arguments: Arguments) -> exp.Expression:
+    value, *scale = arguments
+    if not scale:
+        return call("trunc", value)
+    if not is_number(value):
+        raise SqlError("TRUNCATE: cannot tell the type of the number; cast it")
+    return call("trunc", value, scale[0])
+
+
+def _sqrt(arguments: Arguments) -> exp.Expression:
+    value = arguments[0]
+    nan = exp.cast(exp.Literal.string("NaN"), "DOUBLE")
+    negative = exp.If(this=exp.LT(this=value.copy(), expression=exp.Literal.number(0)), true=nan)
+    return exp.Case(ifs=[negative], default=call("sqrt", value))
+
+
+def _extreme(name: str) -> Build:
+    def build(arguments: Arguments) -> exp.Expression:
+        # Whether a NULL among them makes the result NULL is not documented, and DuckDB leaves it out.
+        empty = exp.or_(*(exp.Is(this=a.copy(), expression=exp.null()) for a in arguments))
+        fails = exp.If(
+            this=empty,
+            true=call("error", f"{name} of a NULL is not supported by the local engine; use COALESCE"),
+        )
+        return exp.Case(ifs=[fails], default=call(name.lower(), *arguments))
+
+    return build
 
 
 def _mod(arguments: Arguments) -> exp.Expression:
@@ -88,6 +133,8 @@ FUNCTIONS: dict[str, Function] = {
     "NVL": _plain("coalesce", 2, 2, _like),
     "IFNULL": _plain("coalesce", 2, 2, _like),
     "NVL2": Function(3, 3, _nvl2, _second),
+    "GREATEST": Function(2, 255, _extreme("GREATEST"), _like),
+    "LEAST": Function(2, 255, _extreme("LEAST"), _like),
     "DECODE": Function(3, 255, _decode, lambda a: type_of_argument(a[2])),
     # numbers
     "MOD": Function(2, 2, _mod, _like),
@@ -97,7 +144,7 @@ FUNCTIONS: dict[str, Function] = {
     "LOG10": _plain("log10", 1, 1, DOUBLE),
     "LN": _plain("ln", 1, 1, DOUBLE),
     "EXP": _plain("exp", 1, 1, DOUBLE),
-    "SQRT": _plain("sqrt", 1, 1, DOUBLE),
+    "SQRT": Function(1, 1, _sqrt, DOUBLE),
     "CBRT": _plain("cbrt", 1, 1, DOUBLE),
     "SIN": _plain("sin", 1, 1, DOUBLE),
     "COS": _plain("cos", 1, 1, DOUBLE),
@@ -110,8 +157,8 @@ FUNCTIONS: dict[str, Function] = {
     "DEGREES": _plain("degrees", 1, 1, DOUBLE),
     "PI": _plain("pi", 0, 0, DOUBLE),
     "SIGN": Function(1, 1, lambda a: exp.cast(call("sign", *a), "INT"), INT),
-    "TRUNC": _plain("trunc", 1, 1, _like),
-    "TRUNCATE": _plain("trunc", 1, 1, _like),
+    "TRUNC": Function(1, 2, _truncate, _like),
+    "TRUNCATE": Function(1, 2, _truncate, _like),
     "RAND": _plain("random", 0, 0, DOUBLE),
     "RANDOM": _plain("random", 0, 0, DOUBLE),
     # aggregates

@@ -20,7 +20,14 @@ from lakehouse.embedded.dremio.sql.model import SqlError
 OWN = "__D_"
 """Prefix of a renamed function call."""
 
-_DIALECT = Dremio()
+
+class _NullsHigh(Dremio):
+    """Dremio validates with Calcite's defaults, where NULL sorts as the highest value; sqlglot has it always last."""
+
+    NULL_ORDERING = "nulls_are_large"
+
+
+_DIALECT = _NullsHigh()
 _LEADING_COMMENT = re.compile(r"\s*/\*(.*?)\*/\s*", re.DOTALL)
 
 
@@ -75,15 +82,24 @@ def _own_functions(tokens: list[Token]) -> list[Token]:
     for index, token in enumerate(tokens):
         following = tokens[index + 1].token_type if index + 1 < len(tokens) else None
         name = token.text.upper()
-        if token.token_type == TokenType.IDENTIFIER:
-            result.append(token)
-        elif following == TokenType.L_PAREN and name in FUNCTIONS and not _is_special_form(tokens, index):
+        is_call = following == TokenType.L_PAREN and name in FUNCTIONS and not _is_special_form(tokens, index)
+        if is_call and not _names_relation(tokens, index):
             result.append(_copy(token, TokenType.VAR, OWN + name))
+        elif token.token_type == TokenType.IDENTIFIER:
+            result.append(token)
         elif name == "MINUS" and token.token_type == TokenType.VAR and _starts_query(following):
             result.append(_copy(token, TokenType.EXCEPT, "EXCEPT"))
         else:
             result.append(token)
     return result
+
+
+def _names_relation(tokens: list[Token], index: int) -> bool:
+    """`AS week (a, b)` and `INTO week (a, b)` name a relation and its columns; `"LEFT"(a, 1)` is a call."""
+    before = tokens[index - 1].token_type if index else None
+    return before in (
+        TokenType.ALIAS, TokenType.INTO, TokenType.WITH, TokenType.R_PAREN, TokenType.IDENTIFIER, TokenType.VAR,
+    )  # fmt: skip
 
 
 def _is_special_form(tokens: list[Token], index: int) -> bool:

@@ -171,6 +171,7 @@ class Insert(Statement):
 class Delete(Statement):
     path: Path
     where: exp.Expression | None
+    alias: str | None = None
 
 
 @dataclass(frozen=True)

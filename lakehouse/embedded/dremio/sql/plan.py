@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.qualify_columns import validate_qualify_columns
 from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.schema import MappingSchema
 
-from lakehouse.embedded.dremio.sql.grammar import is_unit, parse_query
+from lakehouse.embedded.dremio.sql.grammar import parse_query
 from lakehouse.embedded.dremio.sql.match import match, reflection_columns
 from lakehouse.embedded.dremio.sql.model import (
     Candidates,
@@ -22,12 +23,25 @@ from lakehouse.embedded.dremio.sql.model import (
     SqlError,
     Version,
 )  # fmt: skip
-from lakehouse.embedded.dremio.sql.names import table_path, unique_names, written_name
-from lakehouse.embedded.dremio.sql.semantics import annotate, apply_semantics, check_functions
+from lakehouse.embedded.dremio.sql.names import table_path, unique_names
+from lakehouse.embedded.dremio.sql.prepare import (
+    WRITTEN,
+    as_select,
+    count_columns,
+    display_names,
+    leftmost,
+    make_names_unique,
+    names_cte,
+    prepare,
+)  # fmt: skip
+from lakehouse.embedded.dremio.sql.semantics import annotate, apply_semantics
 from lakehouse.embedded.dremio.sql.types import sqlglot_type
 
 TARGET = "target"
 """Placeholder of the table that a DML statement changes; its node carries this key in `meta`."""
+
+_BODY = "view_body"
+_MOST_NESTED_DUPLICATES = 16
 
 
 def plan(tree: exp.Expression, resolver: Resolver, candidates: Candidates = ()) -> Plan:
@@ -53,8 +67,9 @@ class _Planner:
         self._display: dict[str, str] = {}
 
     def run(self, tree: exp.Expression) -> Plan:
-        tree = _as_select(tree.copy())
-        self._prepare(tree)
+        tree = as_select(tree.copy())
+        prepare(tree)
+        self._remember_names(tree)
         tree = self._expand(tree, ())
         schema = MappingSchema(
             {
@@ -64,11 +79,8 @@ class _Planner:
             dialect="duckdb",
             normalize=False,
         )
-        try:
-            tree = qualify(tree, dialect="duckdb", schema=schema, quote_identifiers=True)
-        except OptimizeError as error:
-            raise SqlError(_column_error(str(error), self._relations)) from None
-        names = unique_names(self._result_name(p) for p in _leftmost(tree).expressions)
+        tree = self._qualified(tree, schema)
+        names = unique_names(self._result_name(p) for p in leftmost(tree).expressions)
         used = _used_columns(tree)
         tree = apply_semantics(annotate(tree, schema))
         return Plan(
@@ -85,44 +97,39 @@ class _Planner:
             datasets=tuple(self._datasets),
         )
 
-    def _prepare(self, tree: exp.Expression) -> None:
-        """Check functions, name unnamed columns, and make every identifier lower case, as all names compare."""
-        check_functions(tree)
-        for select in tree.find_all(exp.Select):
-            named = []
-            for position, projection in enumerate(select.expressions):
-                if projection.is_star and not isinstance(projection, exp.Alias):
-                    named.append(projection)
-                    continue
-                written = written_name(projection, position)
-                alias = (
-                    projection
-                    if isinstance(projection, exp.Alias)
-                    else exp.alias_(projection, written, quoted=True)
+    def _qualified(self, tree: exp.Expression, schema: MappingSchema) -> exp.Expression:
+        """Every column under its source and every star expanded; a star over duplicate names takes another round."""
+        try:
+            for _ in range(_MOST_NESTED_DUPLICATES):
+                tree = qualify(
+                    tree,
+                    dialect="duckdb",
+                    schema=schema,
+                    quote_identifiers=True,
+                    validate_qualify_columns=False,
                 )
-                alias.meta["written"] = written
-                self._display.setdefault(written.lower(), written)
-                named.append(alias)
-            select.set("expressions", named)
-        for column in list(tree.find_all(exp.Column)):
-            if is_unit(column):
-                column.replace(exp.var(column.name.upper()))
-                continue
-            column.set("db", None)
-            column.set("catalog", None)
-        for identifier in tree.find_all(exp.Identifier):
-            if identifier.find_ancestor(exp.Table) is None or isinstance(identifier.parent, exp.TableAlias):
-                identifier.set("this", identifier.name.lower())
-                identifier.set("quoted", True)
+                if not make_names_unique(tree):
+                    break
+            validate_qualify_columns(tree)
+        except OptimizeError as error:
+            raise SqlError(_column_error(str(error), self._relations)) from None
+        return tree
+
+    def _remember_names(self, tree: exp.Expression) -> None:
+        for name, spelling in display_names(tree.find_all(exp.Select)).items():
+            self._display.setdefault(name, spelling)
 
     def _expand(self, tree: exp.Expression, through: tuple[Path, ...]) -> exp.Expression:
         for table in list(tree.find_all(exp.Table)):
-            if _names_cte(table):
-                table.this.set("this", table.name.lower())
-                table.this.set("quoted", True)
+            cte = names_cte(table)
+            if cte is not None:
+                table.set("alias", _table_alias(table))
+                table.set("this", exp.to_identifier(cte, quoted=True))
                 continue
             relation = self._resolve(table)
             self._datasets.setdefault(relation.path)
+            for column in relation.columns:
+                self._display.setdefault(column.name.lower(), column.name)
             if not self._use_reflection(table, relation):
                 self._replace(table, relation, through)
         return tree
@@ -172,24 +179,34 @@ class _Planner:
         name = TARGET if is_target else f"scan_{len(self._placeholders)}"
         placeholder = self._placeholders.setdefault((relation.path, version, is_target), name)
         self._relations[placeholder] = relation.columns
-        for column in relation.columns:
-            self._display.setdefault(column.name.lower(), column.name)
         table.replace(_placeholder_table(placeholder, table))
 
     def _view(self, table: exp.Table, relation: Relation, through: tuple[Path, ...]) -> exp.Expression:
-        if any(_same(relation.path, path) for path in through):
-            raise SqlError(f"view {'.'.join(relation.path)} contains itself")
+        path = ".".join(relation.path)
+        if any(_same(relation.path, known) for known in through):
+            raise SqlError(f"view {path} contains itself")
         if table.args.get("version"):
-            raise SqlError(f"view {'.'.join(relation.path)}: time travel works on tables")
-        body = _as_select(parse_query(relation.sql or ""))
-        self._prepare(body)
+            raise SqlError(f"view {path}: time travel works on tables")
+        body = as_select(parse_query(relation.sql or ""))
+        prepare(body)
         body = self._expand(body, (*through, relation.path))
-        columns = [exp.to_identifier(column.name.lower(), quoted=True) for column in relation.columns]
-        alias = exp.TableAlias(this=_alias(table), columns=columns)
-        return exp.Subquery(this=body, alias=alias)
+        alias = _table_alias(table)
+        width = count_columns(leftmost(body))
+        names = [exp.to_identifier(column.name.lower(), quoted=True) for column in relation.columns]
+        if width is None:
+            # What a star stands for may have changed since the view was made: its columns are taken by name.
+            inner = exp.Subquery(this=body, alias=exp.TableAlias(this=exp.to_identifier(_BODY, quoted=True)))
+            body = exp.select(*(exp.column(name.copy(), table=_BODY, quoted=True) for name in names)).from_(
+                inner
+            )
+        elif width != len(names):
+            raise SqlError(f"view {path} has {len(names)} columns, its query gives {width}; create it again")
+        elif not alias.args.get("columns"):
+            alias.set("columns", names)
+        return exp.Subquery(this=body, alias=alias, joins=table.args.get("joins"))
 
     def _result_name(self, projection: exp.Expression) -> str:
-        written = projection.meta.get("written")
+        written = projection.meta.get(WRITTEN)
         return (
             str(written)
             if written
@@ -197,40 +214,11 @@ class _Planner:
         )
 
 
-def _as_select(tree: exp.Expression) -> exp.Expression:
-    if isinstance(tree, exp.Values):
-        width = len(tree.expressions[0].expressions)
-        names = [exp.to_identifier(f"EXPR${index}") for index in range(width)]
-        tree.set("alias", exp.TableAlias(this=exp.to_identifier("rows"), columns=names))
-        return exp.select("*").from_(tree)
-    while isinstance(tree, exp.Subquery) and not tree.args.get("alias"):
-        tree = tree.this
-    return tree
-
-
-def _leftmost(tree: exp.Expression) -> exp.Select:
-    while not isinstance(tree, exp.Select):
-        tree = tree.this
-    return tree
-
-
 def _only_source(select: exp.Select | None, table: exp.Table) -> bool:
-    if select is None or select.args.get("joins") or select.args.get("laterals"):
+    if select is None or select.args.get("joins") or select.args.get("laterals") or table.args.get("joins"):
         return False
     source = select.args.get("from_")
     return source is not None and source.this is table
-
-
-def _names_cte(table: exp.Table) -> bool:
-    if table.db or not isinstance(table.this, exp.Identifier):
-        return False
-    node: exp.Expression | None = table
-    while node is not None:
-        with_ = node.args.get("with_")
-        if with_ is not None and any(cte.alias.lower() == table.name.lower() for cte in with_.expressions):
-            return True
-        node = node.parent
-    return False
 
 
 def _version(table: exp.Table) -> Version | None:
@@ -238,22 +226,25 @@ def _version(table: exp.Table) -> Version | None:
     if version is None:
         return None
     value = version.expression
-    text = value.this.name if isinstance(value, exp.Cast) else value.name
-    return Version("snapshot" if version.name.upper() == "VERSION" else "timestamp", text)
+    literal = value.this if isinstance(value, exp.Cast) else value
+    if not isinstance(literal, exp.Literal):
+        raise SqlError(f"AT TIMESTAMP {value.sql('dremio')}: the local engine takes a literal timestamp")
+    return Version("snapshot" if version.name.upper() == "VERSION" else "timestamp", literal.name)
 
 
 def _placeholder_table(placeholder: str, table: exp.Table) -> exp.Table:
-    replacement = exp.Table(this=exp.to_identifier(placeholder, quoted=True))
-    alias = table.args.get("alias")
-    columns = alias.args.get("columns") if alias is not None else None
-    replacement.set("alias", exp.TableAlias(this=_alias(table), columns=columns))
+    replacement = exp.Table(this=exp.to_identifier(placeholder, quoted=True), alias=_table_alias(table))
     if table.args.get("joins"):
         replacement.set("joins", table.args["joins"])
     return replacement
 
 
-def _alias(table: exp.Table) -> exp.Identifier:
-    return exp.to_identifier((table.alias or table_path(table)[-1]).lower(), quoted=True)
+def _table_alias(table: exp.Table) -> exp.TableAlias:
+    """The alias as written, or the table's own name."""
+    written = table.args.get("alias")
+    name = (table.alias or table_path(table)[-1]).lower()
+    columns = written.args.get("columns") if written is not None else None
+    return exp.TableAlias(this=exp.to_identifier(name, quoted=True), columns=columns)
 
 
 def _same(left: Path, right: Path) -> bool:

@@ -9,52 +9,27 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.schema import Schema
 
-from lakehouse.embedded.dremio.sql.build import DATE, TIMESTAMP, VARCHAR, call, is_integer, is_text, kind
-from lakehouse.embedded.dremio.sql.functions import KEPT, check_arguments
+from lakehouse.embedded.dremio.sql.build import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INT,
+    TIMESTAMP,
+    VARCHAR,
+    call,
+    is_integer,
+    is_text,
+    kind,
+)  # fmt: skip
+from lakehouse.embedded.dremio.sql.casts import as_text, cast
+from lakehouse.embedded.dremio.sql.functions import check_arguments
 from lakehouse.embedded.dremio.sql.grammar import OWN
 from lakehouse.embedded.dremio.sql.model import SqlError
 from lakehouse.embedded.dremio.sql.temporal import part, unit_name
+from lakehouse.embedded.dremio.sql.text import substring
 
-_CAST_TARGETS = frozenset({
-    exp.DType.INT, exp.DType.BIGINT, exp.DType.FLOAT, exp.DType.DOUBLE, exp.DType.DECIMAL, exp.DType.BOOLEAN,
-    exp.DType.DATE, exp.DType.TIME, exp.DType.TIMESTAMP, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TEXT,
-    exp.DType.VARBINARY, exp.DType.BINARY,
-})  # fmt: skip
-_REFUSED_NODES = (
-    exp.Parameter,
-    exp.Placeholder,
-    exp.TableSample,
-    exp.Into,
-    exp.Lock,
-    exp.SessionParameter,
-    exp.Hint,
-)
-
-
-def check_functions(tree: exp.Expression) -> None:
-    """Refuse what the local engine does not know, before anything is resolved. Raises SqlError by name."""
-    for node in tree.walk():
-        if isinstance(node, _REFUSED_NODES):
-            raise SqlError(f"{node.sql('dremio')}: not supported by the local engine")
-        if isinstance(node, exp.Anonymous):
-            if not node.name.startswith(OWN):
-                if _is_table_function(node):
-                    continue
-                raise SqlError(f"unknown function {node.name.upper()}: the local engine does not know it")
-            check_arguments(node.name.removeprefix(OWN), node.expressions)
-        elif isinstance(node, exp.Func) and not isinstance(node, KEPT) and not _is_grammar(node):
-            raise SqlError(f"function {node.sql_name()} is not supported by the local engine")
-
-
-def _is_grammar(node: exp.Expression) -> bool:
-    return isinstance(node, exp.Connector | exp.Predicate | exp.Unnest | exp.Subquery | exp.Query)
-
-
-def _is_table_function(node: exp.Expression) -> bool:
-    """Judged where tables are resolved."""
-    return any(
-        isinstance(ancestor, exp.Table) for ancestor in (node.parent, node.parent and node.parent.parent)
-    )
+_LARGEST_INT = 2**31 - 1
 
 
 def annotate(tree: exp.Expression, schema: Schema) -> exp.Expression:
@@ -62,6 +37,9 @@ def annotate(tree: exp.Expression, schema: Schema) -> exp.Expression:
     metadata: Any = {
         **Dialect.get_or_raise("dremio").EXPRESSION_METADATA,
         exp.Anonymous: {"annotator": _annotate_own},
+        exp.Literal: {"annotator": _annotate_literal},
+        exp.Div: {"annotator": _annotate_division},
+        exp.Round: {"annotator": _annotate_like_argument},
     }
     return annotate_types(tree, schema=schema, expression_metadata=metadata, dialect="dremio")
 
@@ -70,6 +48,30 @@ def _annotate_own(annotator: Any, node: Any) -> Any:
     if node.name.startswith(OWN):
         returns = check_arguments(node.name.removeprefix(OWN), node.expressions).returns
         annotator._set_type(node, returns(node.expressions) if callable(returns) else returns)
+    return node
+
+
+def _annotate_literal(annotator: Any, node: Any) -> Any:
+    """1.5 is a DECIMAL, 1.5E0 a DOUBLE; whole numbers beyond INT are BIGINT."""
+    if node.is_string:
+        annotator._set_type(node, VARCHAR)
+    elif node.is_int:
+        annotator._set_type(node, INT if int(node.name) <= _LARGEST_INT else BIGINT)
+    else:
+        annotator._set_type(node, DOUBLE if "e" in node.name.lower() else exp.DType.DECIMAL)
+    return node
+
+
+def _annotate_division(annotator: Any, node: Any) -> Any:
+    """Whole by whole is whole; everything else is divided as DOUBLE."""
+    whole = is_integer(node.left) and is_integer(node.right)
+    either_big = BIGINT in (kind(node.left), kind(node.right))
+    annotator._set_type(node, (BIGINT if either_big else INT) if whole else DOUBLE)
+    return node
+
+
+def _annotate_like_argument(annotator: Any, node: Any) -> Any:
+    annotator._set_type(node, node.this.type)
     return node
 
 
@@ -84,9 +86,9 @@ def apply_semantics(tree: exp.Expression) -> exp.Expression:
             if replacement.type is None:
                 replacement.type = node.type
             node.replace(replacement)
-    for cast in list(tree.find_all(exp.Cast)):
-        if isinstance(cast.to.this, exp.Interval):
-            cast.replace(call(f"to_{unit_name(cast.to.this.args['unit'], 'CAST')}s", cast.this))
+    for span in list(tree.find_all(exp.Cast)):
+        if isinstance(span.to.this, exp.Interval):
+            span.replace(call(f"to_{unit_name(span.to.this.args['unit'], 'CAST')}s", span.this))
     return tree
 
 
@@ -120,11 +122,11 @@ def _modulo(node: Any) -> exp.Expression:
 
 
 def _nonzero(divisor: exp.Expression) -> exp.Expression:
-    """Dremio fails on a division by zero of exact numbers, where DuckDB gives NULL."""
+    """A division by zero fails in Dremio (IEEE 754 semantics are a support key); DuckDB gives NULL or infinity."""
     bare = divisor.unnest()
-    if isinstance(bare, exp.Nullif) or (isinstance(bare, exp.Literal) and float(bare.this) != 0):
+    if isinstance(bare, exp.Nullif) and bare.expression == exp.Literal.number(0):
         return divisor
-    if kind(divisor) in (exp.DType.DOUBLE, exp.DType.FLOAT):
+    if isinstance(bare, exp.Literal) and not bare.is_string and float(bare.this) != 0:
         return divisor
     fails = exp.If(
         this=exp.EQ(this=divisor.copy(), expression=exp.Literal.number(0)),
@@ -135,6 +137,8 @@ def _nonzero(divisor: exp.Expression) -> exp.Expression:
 
 def _sum(node: Any) -> exp.Expression:
     """SUM of integers is a BIGINT, where DuckDB gives a HUGEINT; the cast goes round FILTER and OVER."""
+    if kind(node.this) == BOOLEAN:
+        raise SqlError(f"{node.sql('dremio')}: SUM of a BOOLEAN; write SUM(CASE WHEN .. THEN 1 ELSE 0 END)")
     if not is_integer(node.this) and not (
         isinstance(node.this, exp.Distinct) and is_integer(node.this.expressions[0])
     ):
@@ -146,22 +150,6 @@ def _sum(node: Any) -> exp.Expression:
         return exp.cast(node.copy(), "BIGINT")
     if not isinstance(outer.parent, exp.Cast):
         outer.replace(exp.cast(outer.copy(), "BIGINT"))
-    return node
-
-
-def _cast(node: Any) -> exp.Expression:
-    target = node.to
-    if isinstance(target.this, exp.Interval):
-        return node  # read by DATE_ADD and DATE_SUB, or turned into an interval at the end
-    if target.this not in _CAST_TARGETS:
-        raise SqlError(f"CAST to {target.sql('dremio')} is not supported by the local engine")
-    value = node.this
-    if target.this in exp.DataType.TEXT_TYPES:
-        if kind(value) == TIMESTAMP:
-            value = call("strftime", value, "%Y-%m-%d %H:%M:%S.%g")
-        length = target.expressions[0].name if target.expressions else None
-        text = exp.cast(value, VARCHAR)
-        return call("left", text, int(length)) if length else text
     return node
 
 
@@ -202,12 +190,32 @@ def _plus_minus(node: Any) -> exp.Expression:
     return node
 
 
+def _interval(node: Any) -> exp.Expression:
+    unit = node.args.get("unit")
+    if unit is None or isinstance(unit, exp.IntervalSpan):
+        raise SqlError(
+            f"{node.sql('dremio')}: the local engine takes intervals of one unit, as INTERVAL '3' DAY"
+        )
+    return node
+
+
 def _within_group(node: Any) -> exp.Expression:
     """LISTAGG(..) WITHIN GROUP (ORDER BY ..): DuckDB orders inside the call."""
     if isinstance(node.this, exp.Anonymous) and node.this.name == "string_agg":
         value, separator = node.this.expressions
-        return call("string_agg", value, exp.Order(this=separator, expressions=node.expression.expressions))
+        order = node.expression.expressions
+        if isinstance(value, exp.Distinct):
+            _check_distinct_order(value.expressions[0], order)
+        return call("string_agg", value, exp.Order(this=separator, expressions=order))
     return node
+
+
+def _check_distinct_order(value: exp.Expression, order: list[exp.Expression]) -> None:
+    """DuckDB orders distinct values by themselves only."""
+    if any(ordered.this != value for ordered in order):
+        raise SqlError(
+            f"LISTAGG(DISTINCT ..) can be ordered by {value.sql('dremio')} only in the local engine"
+        )
 
 
 def _rounding(node: Any) -> exp.Expression:
@@ -215,15 +223,32 @@ def _rounding(node: Any) -> exp.Expression:
         raise SqlError(
             f"{node.sql('dremio')}: rounding of dates is not supported by the local engine; use DATE_TRUNC"
         )
+    if is_integer(node.this):
+        return node.this  # DuckDB would make it a DOUBLE
+    return node
+
+
+def _round(node: Any) -> exp.Expression:
+    if kind(node.this) == exp.DType.FLOAT:
+        return exp.cast(node.copy(), "FLOAT")
     return node
 
 
 def _concat(node: Any) -> exp.Expression:
-    return call("concat", *node.expressions)  # NULL counts as empty text in both
+    return call("concat", *(as_text(part) for part in node.expressions))  # NULL counts as empty text in both
+
+
+def _join_text(node: Any) -> exp.Expression:
+    return exp.DPipe(this=as_text(node.this), expression=as_text(node.expression))
 
 
 def _user(_: Any) -> exp.Expression:
     raise SqlError("CURRENT_USER is not supported by the local engine")
+
+
+def _substring(node: Any) -> exp.Expression:
+    length = node.args.get("length")
+    return substring([node.this, node.args["start"], *([length] if length is not None else [])])
 
 
 def _length(node: Any) -> exp.Expression:
@@ -235,8 +260,8 @@ _RULES: dict[type[exp.Expression], Any] = {
     exp.Div: _divide,
     exp.Mod: _modulo,
     exp.Sum: _sum,
-    exp.Cast: _cast,
-    exp.TryCast: _cast,
+    exp.Cast: cast,
+    exp.TryCast: cast,
     exp.CurrentTimestamp: _now,
     exp.CurrentDate: _today,
     exp.CurrentTime: _time_of_day,
@@ -244,9 +269,13 @@ _RULES: dict[type[exp.Expression], Any] = {
     exp.Extract: _extract,
     exp.Add: _plus_minus,
     exp.Sub: _plus_minus,
+    exp.Interval: _interval,
     exp.WithinGroup: _within_group,
     exp.Ceil: _rounding,
     exp.Floor: _rounding,
+    exp.Round: _round,
     exp.Concat: _concat,
+    exp.DPipe: _join_text,
+    exp.Substring: _substring,
     exp.Length: _length,
 }

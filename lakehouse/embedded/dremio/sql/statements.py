@@ -46,7 +46,7 @@ def _statement(text: str) -> Statement:
     reader = Reader(text)
     first = reader.peek()
     if first in _QUERY_WORDS:
-        return Query(parse_query(text), text=text)
+        return Query(_query(text), text=text)
     match first:
         case "CREATE":
             return parse_create(reader)
@@ -68,10 +68,17 @@ def _statement(text: str) -> Statement:
             reader.take()
             reader.expect("PLAN")
             reader.accept("FOR")
-            return Explain(parse_query(reader.rest()), text=text)
+            return Explain(_query(reader.rest()), text=text)
     raise SqlError(
         f"{first} {reader.peek(1)} is not supported by the local engine; run it on a Dremio server"
     )
+
+
+def _query(text: str) -> exp.Expression:
+    tree = parse_query(text)
+    if not isinstance(tree, exp.Query | exp.Values):
+        raise SqlError(f"{type(tree).__name__.upper()} inside a query is not supported by the local engine")
+    return tree
 
 
 def _drop(reader: Reader) -> Statement:
@@ -109,6 +116,8 @@ def _dml(text: str) -> Statement:
                 columns = tuple(column.name for column in target.expressions)
                 target = target.this
             query = tree.expression
+            if not isinstance(query, exp.Query | exp.Values):
+                raise SqlError("INSERT needs VALUES or a SELECT")
             query = query.unnest() if isinstance(query, exp.Subquery) else query
             return Insert(table_path(target), columns, query, text=text)
         case exp.Delete():
@@ -117,7 +126,8 @@ def _dml(text: str) -> Statement:
                     "DELETE ... USING is not supported by the local engine; use MERGE or a subquery"
                 )
             where = tree.args.get("where")
-            return Delete(table_path(tree.this), where.this if where else None, text=text)
+            alias = tree.this.alias or None
+            return Delete(table_path(tree.this), where.this if where else None, alias, text=text)
         case exp.Update():
             if tree.args.get("from_") or tree.args.get("from"):
                 raise SqlError("UPDATE ... FROM is not supported by the local engine; use MERGE")

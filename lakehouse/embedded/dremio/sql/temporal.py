@@ -57,6 +57,8 @@ def part(value: exp.Expression, name: str, function: str) -> exp.Expression:
     known = _PARTS.get(name.upper())
     if known is None:
         raise SqlError(f"{function}: unknown part {name}; known are {', '.join(_PARTS)}")
+    if is_text(value):
+        value = exp.cast(value, "TIMESTAMP")
     if known == "EPOCH":
         return exp.cast(call("floor", call("epoch", value)), "BIGINT")
     if known == "DOW":
@@ -68,11 +70,11 @@ def add(
     value: exp.Expression, amount: exp.Expression, unit: str, function: str, sign: str = "+"
 ) -> exp.Expression:
     """value ± amount units; a DATE plus days, weeks, months or years stays a DATE."""
-    is_date = kind(value) == DATE or is_text(value)
+    of = DATE if is_text(value) else need_type(value, function)
     if is_text(value):
         value = exp.cast(value, "DATE")
-    elif need_type(value, function) not in (DATE, TIMESTAMP):
-        raise SqlError(f"{function}: {value.sql('dremio')} is neither DATE nor TIMESTAMP")
+    if of not in (DATE, TIMESTAMP, TIME) or (of == TIME and unit in _DATE_UNITS):
+        raise SqlError(f"{function}: cannot add {unit}s to {value.sql('dremio')}")
     months = {"year": 12, "quarter": 3, "month": 1}.get(unit)
     if months:
         span = call("to_months", exp.cast(_times(amount, months), "INT"))
@@ -82,7 +84,7 @@ def add(
         span = call(f"to_{unit}s", amount)
     node = exp.Add if sign == "+" else exp.Sub
     moved = exp.paren(node(this=exp.paren(value), expression=span))
-    return exp.cast(moved, "DATE" if is_date and unit in _DATE_UNITS else "TIMESTAMP")
+    return exp.cast(moved, "TIMESTAMP" if of == DATE and unit not in _DATE_UNITS else of)
 
 
 def _times(amount: exp.Expression, factor: int) -> exp.Expression:
@@ -92,17 +94,30 @@ def _times(amount: exp.Expression, factor: int) -> exp.Expression:
 def _date_add(function: str, sign: str) -> Any:
     def build(arguments: Arguments) -> exp.Expression:
         value, amount = arguments
-        if isinstance(amount, exp.Cast) and isinstance(amount.to.this, exp.Interval):
-            return add(value, amount.this, unit_name(amount.to.this.args["unit"], function), function, sign)
-        if isinstance(amount, exp.Interval):
-            return add(
-                value, exp.cast(amount.this, "INT"), unit_name(amount.args["unit"], function), function, sign
-            )
+        if _is_interval(amount):
+            span = amount.this if isinstance(amount, exp.Cast) else exp.cast(amount.this, "INT")
+            unit = amount.to.this if isinstance(amount, exp.Cast) else amount
+            moved = add(value, span, unit_name(unit.args["unit"], function), function, sign)
+            return moved if kind(value) == TIME else exp.cast(moved, "TIMESTAMP")
         if not is_number(amount):
             raise SqlError(f"{function}: the second argument must be a number of days or an interval")
         return add(value, amount, "day", function, sign)
 
     return build
+
+
+def _date_add_type(arguments: Arguments) -> exp.DataType | exp.DataType.Type:
+    """As documented: DATE plus days is a DATE, DATE plus an interval a TIMESTAMP, TIME stays TIME."""
+    value, amount = arguments
+    if _is_interval(amount):
+        return TIME if kind(value) == TIME else TIMESTAMP
+    return DATE if is_text(value) else type_of_argument(value)
+
+
+def _is_interval(amount: exp.Expression) -> bool:
+    return isinstance(amount, exp.Interval) or (
+        isinstance(amount, exp.Cast) and isinstance(amount.to.this, exp.Interval)
+    )
 
 
 def _timestampadd(arguments: Arguments) -> exp.Expression:
@@ -201,13 +216,14 @@ def _part(name: str) -> tuple[int, int, Any, Any]:
 
 
 RULES: dict[str, tuple[int, int, Any, Any]] = {
-    "DATE_ADD": (2, 2, _date_add("DATE_ADD", "+"), _same_temporal(0)),
-    "DATE_SUB": (2, 2, _date_add("DATE_SUB", "-"), _same_temporal(0)),
+    "DATE_ADD": (2, 2, _date_add("DATE_ADD", "+"), _date_add_type),
+    "DATE_SUB": (2, 2, _date_add("DATE_SUB", "-"), _date_add_type),
     "DATE_DIFF": (2, 2, _date_diff, _same_temporal(0)),
     "DATEDIFF": (2, 2, _datediff, INT),
     "DATE_PART": (2, 2, _date_part, BIGINT),
     "DATE_TRUNC": (2, 2, _date_trunc, _same_temporal(1)),
-    "LAST_DAY": (1, 1, lambda a: call("last_day", *a), DATE),
+    "LAST_DAY": (1, 1, lambda a: call("last_day", exp.cast(a[0], "DATE")), DATE),
+    "LOCALTIMESTAMP": (0, 0, lambda _: exp.CurrentTimestamp(), TIMESTAMP),
     "NOW": (0, 0, lambda _: exp.CurrentTimestamp(), TIMESTAMP),
     "TIMESTAMPADD": (3, 3, _timestampadd, _timestampadd_type),
     "TIMESTAMPDIFF": (3, 3, _timestampdiff, INT),

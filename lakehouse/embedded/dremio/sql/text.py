@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlglot import exp
 
-from lakehouse.embedded.dremio.sql.build import BOOLEAN, INT, VARCHAR, call, literal_text
+from lakehouse.embedded.dremio.sql.build import BOOLEAN, INT, VARCHAR, call, is_text, literal_text
 from lakehouse.embedded.dremio.sql.model import SqlError
 
 Arguments = list[exp.Expression]
@@ -25,27 +26,80 @@ def _find(value: exp.Expression, sought: exp.Expression) -> exp.Expression:
 
 
 def _locate(arguments: Arguments) -> exp.Expression:
-    if len(arguments) == 3:
-        raise SqlError("LOCATE with a start position is not supported by the local engine")
-    return _find(arguments[1], arguments[0])
+    sought, value, *rest = arguments
+    if not rest:
+        return _find(value, sought)
+    start = rest[0]
+    if not (isinstance(start, exp.Literal) and start.is_int and int(start.name) > 0):
+        raise SqlError("LOCATE: the start position must be a positive number literal in the local engine")
+    found = _find(call("substring", value, start.copy()), sought)
+    missing = exp.If(this=exp.EQ(this=found, expression=exp.Literal.number(0)), true=exp.Literal.number(0))
+    moved = exp.Add(this=found.copy(), expression=exp.Literal.number(int(start.name) - 1))
+    return exp.cast(exp.Case(ifs=[missing], default=moved), "INT")
+
+
+def substring(arguments: Arguments) -> exp.Expression:
+    """SUBSTRING with Gandiva's positions: 0 counts as 1, negative from the end, beyond either end nothing."""
+    value, start, *length = arguments
+    if is_text(start):
+        raise SqlError("SUBSTR with a pattern is not supported by the local engine; use REGEXP_EXTRACT")
+    size = [call("greatest", part, 0) if _signed(part) is None else part for part in length]
+    if any((_signed(part) or 0) < 0 for part in length):
+        size = [exp.Literal.number(0)]
+    known = _signed(start)
+    if known == 0:
+        start = exp.Literal.number(1)
+    elif known is None:
+        zero = exp.If(
+            this=exp.EQ(this=start.copy(), expression=exp.Literal.number(0)), true=exp.Literal.number(1)
+        )
+        start = exp.Case(ifs=[zero], default=start)
+    cut = call("substring", value, start, *size)
+    if known is not None and known >= 0:
+        return cut
+    first = exp.Add(this=call("length", value.copy()), expression=exp.paren(start.copy()))
+    beyond = exp.LT(this=first, expression=exp.Literal.number(0))
+    return exp.Case(ifs=[exp.If(this=beyond, true=exp.Literal.string(""))], default=cut)
+
+
+def _signed(node: exp.Expression) -> int | None:
+    """The value of a whole number literal, None for anything else."""
+    sign, bare = (-1, node.this) if isinstance(node, exp.Neg) else (1, node)
+    return sign * int(bare.name) if isinstance(bare, exp.Literal) and bare.is_int else None
 
 
 def _ilike(arguments: Arguments) -> exp.Expression:
-    return exp.ILike(this=arguments[0], expression=arguments[1])
+    return _escaped(exp.ILike(this=arguments[0], expression=arguments[1]), arguments)
 
 
 def _like(arguments: Arguments) -> exp.Expression:
-    return exp.Like(this=arguments[0], expression=arguments[1])
+    return _escaped(exp.Like(this=arguments[0], expression=arguments[1]), arguments)
+
+
+def _escaped(match: exp.Expression, arguments: Arguments) -> exp.Expression:
+    return exp.Escape(this=match, expression=arguments[2]) if len(arguments) == 3 else match
 
 
 def _regexp_like(arguments: Arguments) -> exp.Expression:
     pattern = literal_text(arguments[1], "REGEXP_LIKE", "the pattern")
-    if not (pattern.startswith(("^", ".*")) and pattern.endswith(("$", ".*"))):
+    if not (pattern.startswith(("^", ".*")) and pattern.endswith(("$", ".*", ".*?"))) or _has_alternatives(
+        pattern
+    ):
         raise SqlError(
             f"REGEXP_LIKE: pattern {pattern!r} is not anchored at both ends, where engines differ; "
-            "begin it with ^ or .* and end it with $ or .*"
+            "begin it with ^ or .*, end it with $ or .*, and put alternatives in parentheses"
         )
     return call("regexp_matches", arguments[0], arguments[1])
+
+
+def _has_alternatives(pattern: str) -> bool:
+    """Whether a | stands outside parentheses and brackets."""
+    depth = 0
+    for character in re.sub(r"\\Q.*?(\\E|$)|\\.|\[\^?\]?[^\]]*\]", "", pattern):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and depth == 0:
+            return True
+    return False
 
 
 def _regexp_replace(arguments: Arguments) -> exp.Expression:
@@ -88,14 +142,16 @@ RULES: dict[str, tuple[int, int, Any, Any]] = {
     "CHAR_LENGTH": (1, 1, lambda a: exp.cast(call("length", *a), "INT"), INT),
     "CHARACTER_LENGTH": (1, 1, lambda a: exp.cast(call("length", *a), "INT"), INT),
     "CHR": _plain("chr", 1, 1, VARCHAR),
+    "CONCAT_WS": _plain("concat_ws", 2, 255, VARCHAR),
     "CONVERT_FROM": _convert("CONVERT_FROM", "decode"),
     "CONVERT_TO": _convert("CONVERT_TO", "encode"),
     "ENDS_WITH": _plain("ends_with", 2, 2, BOOLEAN),
-    "ILIKE": (2, 2, _ilike, BOOLEAN),
+    "ILIKE": (2, 3, _ilike, BOOLEAN),
     "INSTR": (2, 2, lambda a: _find(*a), INT),
+    "LCASE": _plain("lower", 1, 1, VARCHAR),
     "LEFT": _plain("left", 2, 2, VARCHAR),
     "LENGTH": (1, 1, lambda a: exp.cast(call("length", *a), "INT"), INT),
-    "LIKE": (2, 2, _like, BOOLEAN),
+    "LIKE": (2, 3, _like, BOOLEAN),
     "LOCATE": (2, 3, _locate, INT),
     "LPAD": _pad("lpad"),
     "LTRIM": _plain("ltrim", 1, 2, VARCHAR),
@@ -114,7 +170,8 @@ RULES: dict[str, tuple[int, int, Any, Any]] = {
     "SPLIT_PART": _plain("split_part", 3, 3, VARCHAR),
     "STARTS_WITH": _plain("starts_with", 2, 2, BOOLEAN),
     "STRPOS": (2, 2, lambda a: _find(*a), INT),
-    "SUBSTR": _plain("substring", 2, 3, VARCHAR),
-    "SUBSTRING": _plain("substring", 2, 3, VARCHAR),
+    "SUBSTR": (2, 3, substring, VARCHAR),
+    "SUBSTRING": (2, 3, substring, VARCHAR),
     "TRANSLATE": _plain("translate", 3, 3, VARCHAR),
+    "UCASE": _plain("upper", 1, 1, VARCHAR),
 }

@@ -58,7 +58,7 @@ def value(duck: duckdb.DuckDBPyConnection, sql: str) -> Any:
         ("TIMESTAMPADD(DAY, 1, DATE '2021-02-28')", date(2021, 3, 1)),
         ("TIMESTAMPADD(SQL_TSI_MINUTE, 90, TIMESTAMP '2021-02-28 23:00:00')", datetime(2021, 3, 1, 0, 30)),
         ("DATE_ADD(DATE '2022-01-01', 2)", date(2022, 1, 3)),
-        ("DATE_ADD('2022-01-01', CAST(2 AS INTERVAL MONTH))", date(2022, 3, 1)),
+        ("DATE_ADD('2022-01-01', CAST(2 AS INTERVAL MONTH))", datetime(2022, 3, 1)),
         ("DATE_SUB(DATE '2022-01-01', 1)", date(2021, 12, 31)),
         ("DATE '2022-01-31' + INTERVAL '1' DAY", date(2022, 2, 1)),
         # weeks begin on Sunday, which is day 1

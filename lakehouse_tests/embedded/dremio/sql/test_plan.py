@@ -6,7 +6,6 @@ import duckdb
 import pytest
 
 from lakehouse.embedded.dremio.sql import SqlError, parse, plan
-from lakehouse.embedded.dremio.sql.dml import simple_filter
 from lakehouse.embedded.dremio.sql.model import (
     AlterTable,
     Column,
@@ -206,18 +205,3 @@ def test_other_statements_are_refused(sql: str) -> None:
     with pytest.raises(SqlError) as caught:
         parse(sql)
     assert "\n" not in str(caught.value)
-
-
-def test_simple_filters_are_recognised() -> None:
-    def conjuncts(where: str) -> object:
-        statement = parse(f"DELETE FROM lake.gold.orders WHERE {where}")
-        assert isinstance(statement, Delete)
-        return simple_filter(statement.where)
-
-    assert conjuncts("day >= DATE '2025-01-01' AND '2025-02-01' > day") == [
-        ("day", ">=", "2025-01-01"),
-        ("day", "<", "2025-02-01"),
-    ]
-    assert conjuncts("order_id BETWEEN 1 AND 5") == [("order_id", ">=", 1), ("order_id", "<=", 5)]
-    assert conjuncts("status = 'a' OR status = 'b'") is None
-    assert conjuncts("LOWER(status) = 'a'") is None
