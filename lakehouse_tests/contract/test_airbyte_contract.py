@@ -290,6 +290,20 @@ class TestFailures:
         assert job["status"] == "failed"
         assert "the server was stopped" in connection.failure(job)
 
+    def test_a_source_that_never_answers_does_not_keep_the_server_from_stopping(
+        self, airbyte_of_its_own: MakeServer
+    ) -> None:
+        server = airbyte_of_its_own()
+        marker = unique("discover-marker")
+        source = server.create_source({"mode": "hang_discover", "marker": marker}, "fake")
+        address = f"{server.config}/sources/discover_schema"
+        with pytest.raises(httpx.TimeoutException):
+            server.client.post(address, json={"sourceId": source}, timeout=1)
+        assert processes_with(marker)
+        assert httpx.get(f"{server.config}/health").status_code == 200
+        server.stop()
+        eventually(lambda: processes_with(marker) == [])
+
 
 class TestKilled:
     """kill -9 of the server at any moment, then the same again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -13,7 +14,7 @@ from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
 from lakehouse.embedded.airbyte.stream_sync import StreamSync
 
 Streams = Mapping[StreamSync, Mapping[str, Any] | None]
-_AHEAD = 4  # batches read while one is written
+_AHEAD = 2  # batches read while one is written
 
 
 def extract_directly(reader: DirectRead, configuration: Mapping[str, Any], streams: Streams) -> None:
@@ -60,6 +61,7 @@ def extract_over_protocol(
     command: Sequence[str],
     configuration: Mapping[str, Any],
     streams: Streams,
+    scratch: Path,
     log: Callable[[str, str], None],
 ) -> None:
     """Runs the connector's `read`; a stream is committed when it says COMPLETE, or at a good end."""
@@ -72,7 +74,7 @@ def extract_over_protocol(
     if known:
         files["state"] = state_messages(known)
     receivers = {place: _Receiver(sync) for place, sync in places.items()}
-    with ConnectorProcess(command, "read", files, log) as process:
+    with ConnectorProcess(command, "read", files, scratch, log) as process:
         for message in process.messages():
             _receive(message, receivers)
     for receiver in receivers.values():

@@ -5,7 +5,11 @@ Source: Airbyte protocol, message types RECORD, STATE, LOG, TRACE, CATALOG, CONN
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -17,6 +21,7 @@ from typing import IO, Any, cast
 import msgspec
 
 from lakehouse.embedded.airbyte.coercion import Change
+from lakehouse.embedded.launch import launched
 
 
 class Record(msgspec.Struct):
@@ -91,44 +96,77 @@ def changes_of(record: Record) -> list[Change]:
 
 
 class ConnectorProcess:
-    """One run of a connector command; its messages, its log, its failure."""
+    """One run of a connector command; its messages, its log, its failure.
+
+    Configuration, catalogue and state are handed over as files in `scratch`, which the server empties at every
+    start: a kill leaves no password behind. Ends with this process, however that ends. With `seconds` it is
+    killed after that time, together with all it started.
+    """
 
     def __init__(
-        self, command: Sequence[str], verb: str, files: Mapping[str, Any], log: Callable[[str, str], None]
+        self,
+        command: Sequence[str],
+        verb: str,
+        files: Mapping[str, Any],
+        scratch: Path,
+        log: Callable[[str, str], None] = lambda _level, _text: None,
+        *,
+        seconds: float | None = None,
     ) -> None:
+        if shutil.which(command[0]) is None:
+            raise ConnectorError(f"cannot start connector {command[0]}: there is no such program")
         self._log = log
-        self._folder = tempfile.TemporaryDirectory(prefix="airbyte-connector-")
+        self._verb = verb
+        self._folder = tempfile.TemporaryDirectory(prefix="connector-", dir=scratch)
         arguments = [*command, verb]
         for name, content in files.items():
             path = Path(self._folder.name) / f"{name}.json"
             path.write_text(json.dumps(content))
             path.chmod(0o600)
             arguments += [f"--{name}", str(path)]
-        try:
-            self._process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        except OSError as error:
-            self._folder.cleanup()
-            raise ConnectorError(f"cannot start connector {command[0]}: {error.strerror}") from error
+        self._process = subprocess.Popen(
+            launched(arguments, signal.SIGKILL),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=seconds is not None,
+        )
         self._last_lines: deque[str] = deque(maxlen=20)
         self._error: ConnectorError | None = None
+        self._timer = None if seconds is None else threading.Timer(seconds, self._expire, [seconds])
         self._stdout = cast(IO[bytes], self._process.stdout)
         self._stderr = cast(IO[bytes], self._process.stderr)
         self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
         self._drain.start()
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
 
     def __enter__(self) -> ConnectorProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._process.poll() is None:
-            self._process.kill()
+            self.kill()
         self._process.wait()
         self._drain.join(timeout=5)
         self._stdout.close()
         self._stderr.close()
         self._folder.cleanup()
+
+    def _expire(self, seconds: float) -> None:
+        self._error = ConnectorError(f"the connector did not finish {self._verb} within {seconds:g} seconds")
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once; `messages` then raises ConnectorError."""
+        if self._timer is None:
+            self._process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def messages(self) -> Iterator[Message]:
         """Every message but logs and error traces, which are logged and remembered.
@@ -167,6 +205,9 @@ class ConnectorProcess:
 
 
 def _trace_error(error: Mapping[str, Any]) -> ConnectorError:
-    message = str(error.get("message") or error.get("internal_message") or "the connector gave no reason")
+    reasons = [str(error[name]) for name in ("message", "internal_message") if error.get(name)]
+    message = next(
+        (line for reason in reasons for line in reason.splitlines() if line.strip()), "no reason given"
+    )
     detail = str(error.get("internal_message") or error.get("stack_trace") or "")
     return ConnectorError(message, kind=str(error.get("failure_type") or "system_error"), detail=detail)

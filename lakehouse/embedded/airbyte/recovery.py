@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -14,7 +16,7 @@ from lakehouse.embedded.airbyte.landing.cleanup import forget_older_generations
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.target import LandingTarget, landing_target
 from lakehouse.embedded.airbyte.store import Row, Store
-from lakehouse.embedded.airbyte.worker import failure
+from lakehouse.embedded.airbyte.worker import failure, scratch_folder
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,14 @@ def recover(store: Store) -> None:
         target = _target(store, cleanup["destination_id"])
         if target is not None:
             forget_older_generations(store, target, cleanup)
+
+
+def empty_scratch(home: Path) -> Path:
+    """The folder for files that hand secrets to connectors, without those of killed ones."""
+    scratch = scratch_folder(home)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700)
+    return scratch
 
 
 def discard_files(store: Store, job_id: int) -> None:

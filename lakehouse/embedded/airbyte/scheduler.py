@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from lakehouse.embedded.airbyte.store import Row, Store
 from lakehouse.embedded.airbyte.worker import failure
 
 logger = logging.getLogger(__name__)
+
+_LOG_DAYS = 30
 
 
 class Scheduler:
@@ -44,6 +47,7 @@ class Scheduler:
         self._watchers: set[asyncio.Task[None]] = set()
         self._stopping = False
         (home / "logs").mkdir(exist_ok=True)
+        self._forget_old_logs()
 
     async def dispatch(self) -> None:
         """Starts as many pending jobs as there is room for."""
@@ -81,10 +85,21 @@ class Scheduler:
         """Where a job's log is."""
         return self._home / "logs" / f"job-{job_id}.log"
 
+    def _forget_old_logs(self) -> None:
+        oldest = time.time() - _LOG_DAYS * 86_400
+        for path in (self._home / "logs").glob("job-*.log"):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+
     async def _watch(self, job: Row) -> None:
         job_id = job["id"]
         logger.info("job %s started", job_id, extra={"job_id": job_id, "connection_id": job["connection_id"]})
-        process = await self._start(job_id)
+        try:
+            process = await self._start(job_id)
+        except OSError as error:
+            problem = f"cannot start a worker: {error}"
+            self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "system_error"))
+            return
         self._running[job_id] = process
         try:
             await asyncio.wait_for(process.wait(), self._timeout)

@@ -20,7 +20,7 @@ from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.connectors.registry import Registry
 from lakehouse.embedded.airbyte.credentials import Credentials, load_credentials
 from lakehouse.embedded.airbyte.logs import SERVICE, log_to_stderr
-from lakehouse.embedded.airbyte.recovery import recover
+from lakehouse.embedded.airbyte.recovery import empty_scratch, recover
 from lakehouse.embedded.airbyte.scheduler import Scheduler
 from lakehouse.embedded.airbyte.service import Service
 from lakehouse.embedded.airbyte.store import Store
@@ -95,13 +95,14 @@ def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIA
         connectors=config.connectors,
         direct=config.direct,
     )
-    service = Service(store, scheduler, Registry(config.connectors))
+    service = Service(store, scheduler, Registry(config.connectors), empty_scratch(config.home))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         recover(store)
         await scheduler.dispatch()
         yield
+        service.actors.stop()
         await scheduler.stop()
         store.close()
 

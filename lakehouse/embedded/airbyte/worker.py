@@ -22,7 +22,7 @@ import msgspec
 
 from lakehouse.embedded.airbyte.catalog import configured_streams
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
-from lakehouse.embedded.airbyte.connectors.registry import Registry, SourceConnector
+from lakehouse.embedded.airbyte.connectors.registry import Registry
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
 from lakehouse.embedded.airbyte.extraction import extract_directly, extract_over_protocol
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     threading.Thread(target=_die_with_server, daemon=True).start()
     store = Store(options.home)
     try:
-        _run(store, options.job_id, Registry(options.connectors), direct=not options.protocol_only)
+        connectors = Registry(options.connectors)
+        _run(store, options.job_id, connectors, options.home, direct=not options.protocol_only)
     except JobEndedError as ended:
         log("WARN", str(ended))
     except ConnectorError as error:
@@ -65,6 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
             failure(problem, "airbyte_platform", "system_error", traceback.format_exc()),
         )
     return 0
+
+
+def scratch_folder(home: Path) -> Path:
+    """Where files that hand secrets to connectors are."""
+    return home / "scratch"
 
 
 def failure(message: str, origin: str, kind: str, detail: str = "") -> dict[str, Any]:
@@ -89,7 +95,7 @@ def _die_with_server() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _run(store: Store, job_id: int, registry: Registry, *, direct: bool) -> None:
+def _run(store: Store, job_id: int, registry: Registry, home: Path, *, direct: bool) -> None:
     job = store.job(job_id)
     if job is None or job["status"] != "running":
         raise JobEndedError(f"job {job_id} is not running")
@@ -105,24 +111,25 @@ def _run(store: Store, job_id: int, registry: Registry, *, direct: bool) -> None
         raise ConnectorError(f"source type {source['type']} is not installed", kind="config_error")
     configuration = msgspec.convert(destination["configuration"], S3Configuration)
     sync = Sync(job_id, connection, destination["id"], configuration, job["started_at"])
-    _sync_streams(store, sync, connector, source["configuration"], direct=direct)
+    streams = _streams(store, sync)
+    reader = connector.read_direct if direct else None
+    if reader is None:
+        scratch = scratch_folder(home)
+        extract_over_protocol(connector.command, source["configuration"], streams, scratch, log)
+    else:
+        extract_directly(reader, source["configuration"], streams)
+    landing_target(configuration).discard(job_id, ())
     store.end_job(job_id, "succeeded")
 
 
-def _sync_streams(
-    store: Store, sync: Sync, connector: SourceConnector, configuration: Mapping[str, Any], *, direct: bool
-) -> None:
+def _streams(store: Store, sync: Sync) -> dict[StreamSync, Mapping[str, Any] | None]:
+    """The selected streams, each with the state an incremental read goes on from."""
     target = landing_target(sync.destination)
     states: dict[StreamSync, Mapping[str, Any] | None] = {}
     for selected in configured_streams(sync.connection["catalog"]):
         stream, state = _begin(store, sync, selected)
         states[StreamSync(store, target, sync, stream, log)] = state if stream.incremental else None
-    reader = connector.read_direct if direct else None
-    if reader is None:
-        extract_over_protocol(connector.command, configuration, states, log)
-    else:
-        extract_directly(reader, configuration, states)
-    target.discard(sync.job_id, ())
+    return states
 
 
 def _begin(

@@ -71,6 +71,8 @@ if command == "spec":
 elif command == "check":
     say(type="CONNECTION_STATUS", connectionStatus={"status": "SUCCEEDED"})
 elif command == "discover":
+    if config.get("mode") == "hang_discover":
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(600)", config["marker"]], check=False)
     modes = ["full_refresh", "incremental"]
     say(
         type="CATALOG",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,13 +26,22 @@ _USERS = {
     "destination": "SELECT name FROM connections WHERE destination_id = ?",
 }
 
+_ANSWER_SECONDS = {"check": 60, "discover": 600}
+
 
 class Actors:
     """Sources and destinations; `kind` says which."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, scratch: Path) -> None:
         self._store = store
         self._registry = registry
+        self._scratch = scratch
+        self._asked: set[ConnectorProcess] = set()
+
+    def stop(self) -> None:
+        """Kill the connectors that still think about an answer."""
+        for process in list(self._asked):
+            process.kill()
 
     def get(self, kind: str, actor_id: str) -> Row:
         """The source or destination of an id, or 404."""
@@ -96,8 +106,13 @@ class Actors:
 
         def run() -> Message:
             files = {"config": source["configuration"]}
-            with ConnectorProcess(command, verb, files, lambda _level, _text: None) as process:
-                answers = [message for message in process.messages() if message.type == expected]
+            seconds = _ANSWER_SECONDS[verb]
+            with ConnectorProcess(command, verb, files, self._scratch, seconds=seconds) as process:
+                self._asked.add(process)
+                try:
+                    answers = [message for message in process.messages() if message.type == expected]
+                finally:
+                    self._asked.discard(process)
             if not answers:
                 raise ConnectorError(f"the connector answered {verb} without a {expected} message")
             return answers[-1]
