@@ -38,7 +38,7 @@ def open_catalog(settings: Settings) -> Catalog:
     """The catalogue, with the namespaces bronze, silver and gold. Safe when several processes use it first.
 
     Raises:
-        ConfigurationError: a REST catalogue without an address.
+        ConfigurationError: a REST catalogue without an address, or one that refuses the credential.
         TransientError: the catalogue's database or service does not answer.
     """
     catalog = _open_rest(settings) if settings.iceberg.type == "rest" else _open_sql(settings)
@@ -62,6 +62,7 @@ def storage_properties(settings: Settings) -> dict[str, str]:
 
 def _open_rest(settings: Settings) -> Catalog:
     from pyiceberg.catalog.rest import RestCatalog
+    from pyiceberg.exceptions import RESTError
 
     if not settings.iceberg.uri:
         raise ConfigurationError(
@@ -74,6 +75,12 @@ def _open_rest(settings: Settings) -> Catalog:
         properties["credential"] = settings.iceberg.credential.get_secret_value()
     try:
         return RestCatalog(CATALOG_NAME, **properties, **storage_properties(settings))
+    except RESTError as error:
+        raise ConfigurationError(
+            f"the Iceberg catalogue refused: {_first_line(error)}",
+            where=settings.iceberg.uri,
+            remedy="correct LAKEHOUSE_ICEBERG__CREDENTIAL",
+        ) from error
     except OSError as error:  # requests' errors are OSErrors
         raise TransientError(
             f"the Iceberg catalogue does not answer: {_first_line(error)}",

@@ -101,12 +101,16 @@ def collect_changes(
     order = [f"{quoted(EXTRACTED_AT)} DESC NULLS LAST", f"{_OBJECT} DESC", f"{_ROW} DESC"]
     if version := version_column(spec, landed):
         order.insert(0, f"{quoted(version)} DESC NULLS LAST")
+    # The newest versions are found among the keys alone, so that wide rows are never sorted.
+    connection.execute(
+        f"CREATE TEMP TABLE newest AS SELECT {_OBJECT}, {_ROW} FROM landed {where}"
+        f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1"
+    )
     deleted = f"{quoted(DELETED_AT)} IS NOT NULL" if DELETED_AT in landed else "false"
     connection.execute(
         f"CREATE TEMP TABLE change AS SELECT {_projection(spec, columns, landed)},"
-        f" {day_of(spec)} AS {DAY}, {_DELETED}, {_OBJECT}"
-        f" FROM (SELECT *, {deleted} AS {_DELETED} FROM landed {where}"
-        f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1)"
+        f" {day_of(spec)} AS {DAY}, {deleted} AS {_DELETED}, {_OBJECT}"
+        f" FROM landed SEMI JOIN newest USING ({_OBJECT}, {_ROW})"
     )
     _refuse_null_keys(connection, spec, pending.objects)
 

@@ -77,6 +77,12 @@ def merge_table(
         except (*CONFLICTS, *_UNKNOWN) as error:
             failure = error
             time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311  jitter, not a secret
+        except OSError as error:
+            raise TransientError(
+                f"the lake or its catalogue cannot be used: {str(error).splitlines()[0]}",
+                where=spec.name,
+                remedy="run the merge again when it can",
+            ) from error
         else:
             return replace(result, seconds=time.monotonic() - started)
     raise TransientError(
@@ -127,8 +133,12 @@ def _apply(
     try:
         rows = _rewritten_rows(spec, table, columns, removed) if effects.days or removed else None
         added = writer.write(iter(connection.sql(rows).to_arrow_reader(_BATCH_ROWS)), DAY) if rows else []
+    except BaseException:
+        writer.discard()
+        raise
+    try:
         commit(transaction, added, [file.data_file for file in removed], reached)
-    except CONFLICTS:
+    except CONFLICTS:  # after any other error the snapshot may be there, and need its files
         writer.discard()
         raise
     committed = catalog.load_table(spec.identifier)

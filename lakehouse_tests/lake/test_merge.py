@@ -141,6 +141,27 @@ def test_a_repeated_insert_does_not_bring_a_deleted_key_back(lake: Any) -> None:
     assert amounts(lake) == {2: 2.0}
 
 
+def test_an_insert_repeated_without_its_delete_is_dropped(lake: Any) -> None:
+    lake.land([order(1, MAY, 1.0, _ab_cdc_lsn=10.0)], CDC)
+    lake.land([deletion(1, 20.0), order(2, MAY, 2.0, _ab_cdc_lsn=21.0)], CDC, epoch=EPOCH + 1)
+    merge_table(lake.spec(), lake.settings)
+    lake.land([order(1, MAY, 1.0, _ab_cdc_lsn=10.0)], CDC, epoch=EPOCH + 2)
+    again = merge_table(lake.spec(), lake.settings)
+    assert (again.inserted, again.partitions) == (0, {})
+    assert amounts(lake) == {2: 2.0}
+
+
+def test_a_part_of_a_later_sync_published_late_repeats_nothing_older(lake: Any) -> None:
+    lake.land([order(1, MAY, 1.0, _ab_cdc_lsn=10.0), deletion(1, 20.0)], CDC)
+    merge_table(lake.spec(), lake.settings)
+    lake.land([order(2, MAY, 2.0, _ab_cdc_lsn=30.0)], CDC, epoch=EPOCH + 1, part=1)
+    merge_table(lake.spec(), lake.settings)
+    rows = [order(1, MAY, 1.0, _ab_cdc_lsn=10.0), order(3, MAY, 3.0, _ab_cdc_lsn=25.0)]
+    lake.land(rows, CDC, epoch=EPOCH + 1, part=0)
+    merge_table(lake.spec(), lake.settings)
+    assert amounts(lake) == {2: 2.0, 3: 3.0}
+
+
 def test_a_part_published_late_is_applied_in_its_place(lake: Any) -> None:
     lake.land([deletion(1, 30.0), order(2, MAY, 2.5, _ab_cdc_lsn=31.0)], CDC, part=1)
     merge_table(lake.spec(), lake.settings)

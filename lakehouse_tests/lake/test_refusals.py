@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.errors import PermanentError
+from lakehouse.errors import PermanentError, TransientError
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
 from lakehouse.lake.merge_spec import DayPartition
@@ -102,6 +102,21 @@ def test_a_type_that_iceberg_does_not_hold(lake: Any) -> None:
     table = pq.read_table(path)
     pq.write_table(table.append_column("lasted", pa.array([1], pa.duration("s"))), path)
     assert "column lasted has type duration[s]" in refusal(lake)
+
+
+def test_a_lake_that_cannot_be_read_is_worth_another_try(lake: Any) -> None:
+    landing = lake.home / "lake/landing/shop"
+    landing.mkdir(parents=True)
+    (landing / "orders").write_text("in the way")
+    with pytest.raises(TransientError, match=r"bronze\.shop__orders: the lake or its catalogue") as failed:
+        merge_table(lake.spec(), lake.settings)
+    assert "\n" not in str(failed.value)
+
+
+def test_a_refused_merge_leaves_no_files(lake: Any) -> None:
+    lake.land([ROW, {**ROW, "order_id": None}], FIELDS)
+    refusal(lake)
+    assert not list((lake.home / "lake").glob("bronze/**/*.parquet"))
 
 
 def test_row_level_deletes_of_another_engine() -> None:
