@@ -19,6 +19,7 @@ from pyiceberg.expressions import (
     LessThanOrEqual,
 )  # fmt: skip
 from pyiceberg.io import load_file_io
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.transforms import (
     DayTransform,
@@ -106,8 +107,30 @@ def append(table: Table, batches: Callable[[], Batches]) -> int:
 
 def replace(table: Table, batches: Batches) -> int:
     """Swap the table's whole content for these rows in one commit; gives the new row count."""
+    return _swap(table, [task.file for task in table.scan().plan_files()], batches)
+
+
+def delete_matching(
+    table: Table, conjuncts: list[tuple[str, str, Any]], remaining: Callable[[list[str]], Batches]
+) -> int:
+    """Delete rows by simple comparisons, touching only the files that may hold such rows; gives how many went.
+
+    A file whose rows all match is dropped by metadata alone; `remaining(paths)` gives the rows to keep of the
+    other files, which are rewritten.
+    """
+    names = {field.name.lower(): field.name for field in table.schema().fields}
+    candidates = list(table.scan(row_filter=_expression(conjuncts, names)).plan_files())
+    if not candidates:
+        return 0
+    removed = [task.file for task in candidates]
+    partial = [task.file.file_path for task in candidates if not isinstance(task.residual, AlwaysTrue)]
+    kept = _swap(table, removed, remaining(partial) if partial else ())
+    return sum(file.record_count for file in removed) - kept
+
+
+def _swap(table: Table, removed: list[DataFile], batches: Batches) -> int:
+    """Put these rows in the place of those files, in one commit; gives the rows written."""
     transaction = table.transaction()
-    removed = [task.file for task in table.scan().plan_files()]
     writer = Writer(table.io, table.metadata)
     try:
         files = writer.write(batches)
@@ -121,37 +144,6 @@ def replace(table: Table, batches: Batches) -> int:
         writer.discard()
         raise
     return writer.rows
-
-
-def delete_matching(
-    table: Table, conjuncts: list[tuple[str, str, Any]], remaining: Callable[[list[str]], Batches]
-) -> int:
-    """Delete rows by simple comparisons, touching only the files that may hold such rows; gives how many went.
-
-    A file whose rows all match is dropped by metadata alone; `remaining(paths)` gives the rows to keep of the
-    other files, which are rewritten.
-    """
-    names = {field.name.lower(): field.name for field in table.schema().fields}
-    condition = _expression(conjuncts, names)
-    candidates = list(table.scan(row_filter=condition).plan_files())
-    whole = [task.file for task in candidates if isinstance(task.residual, AlwaysTrue)]
-    partial = [task.file for task in candidates if not isinstance(task.residual, AlwaysTrue)]
-    if not candidates:
-        return 0
-    transaction = table.transaction()
-    writer = Writer(table.io, table.metadata)
-    try:
-        kept = writer.write(remaining([file.file_path for file in partial])) if partial else []
-        with transaction.update_snapshot().overwrite() as producer:
-            for file in (*whole, *partial):
-                producer.delete_data_file(file)
-            for file in kept:
-                producer.append_data_file(file)
-        transaction.commit_transaction()
-    except BaseException:
-        writer.discard()
-        raise
-    return sum(file.record_count for file in (*whole, *partial)) - writer.rows
 
 
 def alter(table: Table, statement: AlterTable) -> None:

@@ -45,6 +45,8 @@ def prepare(tree: exp.Expression) -> None:
     for select in tree.find_all(exp.Select):
         _expand_aliases(select)
         _name_columns(select)
+    for query in tree.find_all(exp.Query):
+        _keep_positions(query)
     _cut_paths(tree)
     for identifier in tree.find_all(exp.Identifier):
         if not _in_table_path(identifier):
@@ -101,6 +103,16 @@ def _expand_aliases(select: exp.Select) -> None:
         # A number in GROUP BY would be read as a position.
         if found and not isinstance(found[0], exp.Literal):
             column.replace(found[0].copy())
+
+
+def _keep_positions(query: exp.Expression) -> None:
+    """ORDER BY 2 over a star: sqlglot would look the position up before the star is expanded; DuckDB counts right."""
+    order = query.args.get("order")
+    if order is None or not any(projection.is_star for projection in leftmost(query).expressions):
+        return
+    for ordered in order.expressions:
+        if isinstance(ordered.this, exp.Literal) and ordered.this.is_int:
+            ordered.this.replace(exp.var(ordered.this.name))
 
 
 def _is_aggregate(node: exp.Expression) -> bool:

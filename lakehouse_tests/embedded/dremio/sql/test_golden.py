@@ -72,6 +72,15 @@ def value(duck: duckdb.DuckDBPyConnection, sql: str) -> Any:
         ("DATE_TRUNC('minute', TIMESTAMP '2021-12-24 12:28:33')", datetime(2021, 12, 24, 12, 28)),
         ("LAST_DAY(DATE '2009-01-12')", date(2009, 1, 31)),
         ("UNIX_TIMESTAMP('2017-07-19 23:30:00')", 1500507000),
+        ("DATE_ADD(DATE '2022-01-01', CAST(2 AS INTERVAL MONTH))", datetime(2022, 3, 1)),
+        # casts
+        ("CAST(1.5 AS DECIMAL)", Decimal("2")),
+        ("CAST(2.5e0 AS INT)", 3),
+        ("CAST(-2.5e0 AS BIGINT)", -3),
+        ("CAST(1e8 AS VARCHAR)", "1.0E8"),
+        ("CAST(0.5e0 AS VARCHAR)", "0.5"),
+        ("CAST('TRUE' AS BOOLEAN)", True),
+        ("TRY_CAST('1.5' AS INT)", None),
         # arithmetic
         ("7 / 2", 3),
         ("-7 / 2", -3),
@@ -87,6 +96,8 @@ def value(duck: duckdb.DuckDBPyConnection, sql: str) -> Any:
         ("'CA' || NULL", None),
         ("SUBSTRING('base camp', -4)", "camp"),
         ("SUBSTR('dremio user 1 2 3', 12)", " 1 2 3"),
+        ("SUBSTRING('abc', 0, 2)", "ab"),
+        ("SUBSTRING('abc', -5)", ""),
         ("LOCATE('mi', 'dremio')", 4),
         ("POSITION('re' IN 'dremio')", 2),
         ("STRPOS('dremio', 'zz')", 0),
@@ -161,6 +172,21 @@ def test_a_file_name_is_no_table() -> None:
 def test_division_by_zero_fails_as_in_dremio(duck: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(duckdb.Error, match="division by zero"):
         value(duck, "1 / (2 - 2)")
+
+
+@pytest.mark.parametrize(
+    ("sql", "complaint"),
+    [
+        ("1e0 / 0e0", "division by zero"),
+        ("CAST('1.5' AS INT)", "not a whole number for INT: 1.5"),
+        ("CAST('yes' AS BOOLEAN)", "not a BOOLEAN: yes"),
+        ("CAST('2020-01-01 00:00:00+02:00' AS TIMESTAMP)", "not a TIMESTAMP"),
+        ("GREATEST(1, NULL)", "use COALESCE"),
+    ],
+)
+def test_values_that_do_not_fit_fail(duck: duckdb.DuckDBPyConnection, sql: str, complaint: str) -> None:
+    with pytest.raises(duckdb.Error, match=complaint):
+        value(duck, sql)
 
 
 def test_sum_of_integers_is_a_bigint(duck: duckdb.DuckDBPyConnection) -> None:

@@ -205,3 +205,49 @@ def test_other_statements_are_refused(sql: str) -> None:
     with pytest.raises(SqlError) as caught:
         parse(sql)
     assert "\n" not in str(caught.value)
+
+
+ROWS = "(VALUES (1, 'a'), (2, NULL), (3, 'c')) AS t(id, s)"
+
+
+def answer(sql: str, tables: Tables | None = None) -> list[tuple[object, ...]]:
+    duck = duckdb.connect()
+    duck.execute("SET GLOBAL integer_division=true")
+    duck.execute("CREATE TABLE scan_0 AS SELECT 7 AS order_id")
+    return duck.sql(planned(sql, tables=tables).sql).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        (f"SELECT s FROM {ROWS} ORDER BY s", [("a",), ("c",), (None,)]),
+        (f"SELECT s FROM {ROWS} ORDER BY s DESC", [(None,), ("c",), ("a",)]),
+        (f"SELECT * FROM {ROWS} ORDER BY 1 DESC", [(3, "c"), (2, None), (1, "a")]),
+        (f"SELECT * FROM {ROWS} UNION ALL SELECT 0, 'z' ORDER BY 1 LIMIT 1", [(0, "z")]),
+        (f"SELECT MOD(id, 2) AS id, COUNT(*) FROM {ROWS} GROUP BY id ORDER BY 1", [(0, 1), (1, 2)]),
+    ],
+)
+def test_orders_nulls_and_aliases(sql: str, rows: list[tuple[object, ...]]) -> None:
+    assert answer(sql) == rows
+
+
+def test_a_cte_named_like_a_placeholder_hides_nothing() -> None:
+    narrow = Relation(ORDERS.path, ORDERS.columns[:1], "table")
+    sql = "WITH scan_0 AS (SELECT 99 AS order_id) SELECT order_id FROM lake.gold.orders"
+    assert answer(sql, Tables(narrow)) == [(7,)]
+
+
+def test_a_view_of_a_star_takes_its_columns_by_name() -> None:
+    made_with = (Column("status", "CHARACTER VARYING"), Column("order_id", "BIGINT"))
+    view = Relation(("lake", "gold", "v"), made_with, "view", "SELECT * FROM lake.gold.orders")
+    sql = planned("SELECT order_id FROM lake.gold.v", tables=Tables(ORDERS, view)).sql
+    duck = duckdb.connect()
+    duck.execute(
+        "CREATE TABLE scan_0 AS SELECT 7 AS order_id, NULL::DATE AS day, NULL::TIMESTAMP AS \"at\", 'x' AS status, 1.5 AS amount"
+    )
+    assert duck.sql(sql).fetchall() == [(7,)]
+
+
+def test_pivot_is_refused_by_name() -> None:
+    with pytest.raises(SqlError, match="PIVOT and UNPIVOT"):
+        planned("SELECT * FROM lake.gold.orders PIVOT (SUM(amount) FOR status IN ('a', 'b'))")
