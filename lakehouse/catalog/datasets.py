@@ -121,6 +121,12 @@ class Catalog:
     models: tuple[Model, ...]
     dashboards: tuple[Dashboard, ...]
 
+    @property
+    def by_key(self) -> dict[Key, BronzeTable | Model]:
+        """Bronze tables and models by their asset keys."""
+        datasets: list[BronzeTable | Model] = [*self.bronze, *self.models]
+        return {dataset.key: dataset for dataset in datasets}
+
     def model(self, name: str) -> Model:
         """The model of that name. Raises KeyError when there is none."""
         for model in self.models:

@@ -11,11 +11,12 @@ from typing import Any
 import dagster as dg
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from lakehouse.catalog.datasets import Model
+from lakehouse.catalog.datasets import Catalog, Model
 from lakehouse.clients.dremio import DremioClient, quoted
 from lakehouse.clients.lake_source import prepare_dremio
 from lakehouse.defs.project import declared_datasets, prepared_manifest
 from lakehouse.defs.transformation.facts import model_facts
+from lakehouse.defs.transformation.lineage import column_lineage
 from lakehouse.defs.transformation.runner import Invocation
 from lakehouse.defs.transformation.selection import selected_names
 from lakehouse.defs.transformation.translator import CatalogTranslator
@@ -58,7 +59,10 @@ def invoke(
             for told in event.to_default_asset_events(manifest, translator, context):
                 if isinstance(told, dg.Output):
                     model = models[raw["data"]["node_info"]["unique_id"]]
-                    yield _with_facts(context, told, model, dremio, settings=settings, window=window)
+                    lineage = _lineage(manifest["nodes"][model.unique_id], model, catalog, invocation.target)
+                    yield _with_facts(
+                        context, told, model, dremio, settings=settings, window=window, lineage=lineage
+                    )
                 else:
                     yield told
     if not invocation.succeeded:
@@ -74,10 +78,13 @@ def _with_facts(
     *,
     settings: Settings,
     window: tuple[str, str] | None,
+    lineage: dg.TableColumnLineage | None,
 ) -> dg.Output[Any]:
-    """The output with row counts, place and actual columns; by day where the model has days."""
+    """The output with row counts, place, actual columns and their lineage; by day where the model has days."""
     facts = model_facts(dremio, model, window)
     whole = {**output.metadata, **facts.metadata(model, settings)}
+    if lineage is not None:
+        whole["dagster/column_lineage"] = lineage
     if window is None:
         return dg.Output(None, output_name=output.output_name, metadata=whole)
     # A year of days needs the columns once, not 365 times: they go to the newest day, which pages show.
@@ -90,6 +97,17 @@ def _with_facts(
             partition_key=day,
         )
     return dg.Output(None, output_name=output.output_name)
+
+
+def _lineage(
+    node: Mapping[str, Any], model: Model, catalog: Catalog, target: Path
+) -> dg.TableColumnLineage | None:
+    """From the SQL that dbt has just compiled into its target directory."""
+    compiled = target / "compiled" / node["package_name"] / node["original_file_path"]
+    if not compiled.is_file():
+        return None
+    datasets = catalog.by_key
+    return column_lineage(compiled.read_text(), model, [datasets[key] for key in model.upstream])
 
 
 def _refresh_metadata(

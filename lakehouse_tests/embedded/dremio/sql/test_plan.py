@@ -243,7 +243,8 @@ def test_a_view_of_a_star_takes_its_columns_by_name() -> None:
     sql = planned("SELECT order_id FROM lake.gold.v", tables=Tables(ORDERS, view)).sql
     duck = duckdb.connect()
     duck.execute(
-        "CREATE TABLE scan_0 AS SELECT 7 AS order_id, NULL::DATE AS day, NULL::TIMESTAMP AS \"at\", 'x' AS status, 1.5 AS amount"
+        'CREATE TABLE scan_0 AS SELECT 7 AS order_id, NULL::DATE AS day, NULL::TIMESTAMP AS "at", '
+        "'x' AS status, 1.5 AS amount"
     )
     assert duck.sql(sql).fetchall() == [(7,)]
 

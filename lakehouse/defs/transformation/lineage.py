@@ -1,0 +1,65 @@
+"""Which columns of which datasets each column of a model is made of, read from the SQL that dbt compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from lakehouse.catalog.datasets import BronzeTable, Model
+
+_DIALECT = "dremio"
+
+
+def column_lineage(
+    sql: str, model: Model, upstream: Iterable[BronzeTable | Model]
+) -> dg.TableColumnLineage | None:
+    """Lineage of the model's declared columns; None for SQL that cannot be traced, which is then not told.
+
+    Args:
+        sql: the model's compiled SELECT, with three-part names.
+        upstream: the datasets it reads, with their declared columns.
+    """
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+    from sqlglot.lineage import lineage
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import build_scope
+
+    datasets = {str(dataset.relation).lower(): dataset for dataset in upstream}
+    schema = _schema(datasets)
+    try:
+        tree = qualify(
+            parse_one(sql, dialect=_DIALECT),
+            dialect=_DIALECT,
+            schema=schema,
+            validate_qualify_columns=False,
+            identify=False,
+        )
+        scope = build_scope(tree)
+        deps: dict[str, list[dg.TableColumnDep]] = {}
+        for column in model.columns:
+            root = lineage(column.name, tree, schema, dialect=_DIALECT, scope=scope, trim_selects=False)
+            found = set()
+            for node in root.walk():
+                if not isinstance(node.expression, exp.Table):
+                    continue
+                table = node.expression
+                dataset = datasets.get(f"{table.catalog}.{table.db}.{table.name}".lower())
+                name = exp.to_column(node.name).name
+                if dataset is not None and name != "*":
+                    found.add((dataset.key, name.lower()))
+            deps[column.name] = [dg.TableColumnDep(dg.AssetKey(key), name) for key, name in sorted(found)]
+    except SqlglotError:
+        return None
+    return dg.TableColumnLineage(deps)
+
+
+def _schema(datasets: Mapping[str, BronzeTable | Model]) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+    """Declared columns as sqlglot wants them: catalogue, schema, table, column, type."""
+    nested: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
+    for dataset in datasets.values():
+        database, schema, name = dataset.relation.parts
+        columns = {column.name: column.type or "unknown" for column in dataset.columns}
+        nested.setdefault(database, {}).setdefault(schema, {})[name] = columns
+    return nested
