@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import psutil
 
 from lakehouse.errors import ConfigurationError, PermanentError, TransientError
 from lakehouse.lake.filesystem import s3_region
@@ -23,7 +28,7 @@ DEFAULT_MEMORY_LIMIT = "1GB"
 def duckdb_session(
     settings: Settings, table: str, memory_limit: str = DEFAULT_MEMORY_LIMIT
 ) -> Iterator[DuckDBPyConnection]:
-    """An in-memory database that spills into a temporary directory, removed at the end.
+    """An in-memory database that spills into a directory of the home, removed at the end.
 
     Raises:
         TransientError: files of the lake cannot be read.
@@ -31,7 +36,7 @@ def duckdb_session(
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="lakehouse-merge-") as spill:
+    with _spill_directory(settings.home / "spill") as spill:
         connection = duckdb.connect(
             config={
                 "memory_limit": memory_limit,
@@ -60,6 +65,18 @@ def duckdb_session(
             raise PermanentError(f"a landed value does not fit: {_first_line(error)}", where=table) from error
         finally:
             connection.close()
+
+
+@contextmanager
+def _spill_directory(root: Path) -> Iterator[str]:
+    """A directory named by this process. Those of processes that were killed are removed: spills are big."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in root.iterdir():
+        pid = left.name.partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=root) as spill:
+        yield spill
 
 
 def literal(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,17 @@ def test_a_merge_that_needs_more_memory_than_it_may_use_says_so(lake: Any) -> No
     ):
         connection.execute("CREATE TABLE wide AS SELECT range, md5(range::text) FROM range(10_000_000)")
     assert "bronze.shop__orders" in str(refused.value)
+
+
+def test_what_a_killed_merge_spilled_is_removed_by_the_next(lake: Any) -> None:
+    spill = lake.settings.home / "spill"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f"{ended.pid}-killed", f"{os.getpid()}-running"):
+        (spill / name).mkdir(parents=True)
+    with duckdb_session(lake.settings, "bronze.shop__orders") as connection:
+        connection.execute("SELECT 1")
+    assert [left.name for left in spill.iterdir()] == [f"{os.getpid()}-running"]
 
 
 def test_literals_are_quoted() -> None:
