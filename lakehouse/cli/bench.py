@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,9 +77,9 @@ def demo(
         progress.console.print(f"{mark} {result.name:<36} {figures}  {result.goal}")
 
 
-def _timed(work: object) -> tuple[list[Step], float]:
+def _timed(work: Callable[[], list[Step]]) -> tuple[list[Step], float]:
     started = time.monotonic()
-    steps = work()  # type: ignore[operator]
+    steps = work()
     return steps, time.monotonic() - started
 
 
