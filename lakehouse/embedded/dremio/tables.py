@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -130,20 +130,7 @@ def delete_matching(
 
 def _swap(table: Table, removed: list[DataFile], batches: Batches) -> int:
     """Put these rows in the place of those files, in one commit; gives the rows written."""
-    transaction = table.transaction()
-    writer = Writer(table.io, table.metadata)
-    try:
-        files = writer.write(batches)
-        with transaction.update_snapshot().overwrite() as producer:
-            for file in removed:
-                producer.delete_data_file(file)
-            for file in files:
-                producer.append_data_file(file)
-        transaction.commit_transaction()
-    except BaseException:
-        writer.discard()
-        raise
-    return writer.rows
+    return _commit(table.transaction(), Writer(table.io, table.metadata), batches, removed)
 
 
 def alter(table: Table, statement: AlterTable) -> None:
@@ -182,10 +169,15 @@ def _partition(transaction: Transaction, fields: tuple[PartitionField, ...]) -> 
             update.add_field(source, _transform(field), name)
 
 
-def _commit(transaction: Transaction, writer: Writer, batches: Batches) -> int:
+def _commit(
+    transaction: Transaction, writer: Writer, batches: Batches, removed: Sequence[DataFile] = ()
+) -> int:
     try:
         files = writer.write(batches)
-        with transaction.update_snapshot().fast_append() as producer:
+        snapshot = transaction.update_snapshot()
+        with snapshot.overwrite() if removed else snapshot.fast_append() as producer:
+            for file in removed:
+                producer.delete_data_file(file)
             for file in files:
                 producer.append_data_file(file)
         transaction.commit_transaction()

@@ -43,11 +43,11 @@ ROWS = {
 }
 
 
-class Catalogue:
-    """Resolves the two tables and whatever else a test gives."""
+class Tables:
+    """Resolves the datasets that a test gives."""
 
     def __init__(self, *relations: Relation) -> None:
-        self._relations = {relation.path: relation for relation in (TABLE, OTHER, *relations)}
+        self._relations = {relation.path: relation for relation in relations}
 
     def resolve(self, path: Path, version: Version | None = None) -> Relation:
         found = self._relations.get(tuple(part.lower() for part in path))
@@ -66,7 +66,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 def planned(sql: str, *relations: Relation, candidates: tuple[ReflectionCandidate, ...] = ()) -> Plan:
     statement = parse(sql)
     assert isinstance(statement, Query)
-    return plan(statement.tree, Catalogue(*relations), candidates)
+    return plan(statement.tree, Tables(TABLE, OTHER, *relations), candidates)
 
 
 def bind(duck: duckdb.DuckDBPyConnection, plan_: Plan) -> None:

@@ -14,13 +14,12 @@ from lakehouse.embedded.dremio.sql.model import (
     Delete,
     Drop,
     Insert,
-    Path,
     Plan,
     Query,
     ReflectionCandidate,
     Relation,
-    Version,
 )
+from lakehouse_tests.embedded.dremio.sql.tables import Tables
 
 ORDERS = Relation(
     ("lake", "gold", "orders"),
@@ -42,17 +41,6 @@ BY_DAY = ReflectionCandidate(
     rows=10,
 )
 RAW = ReflectionCandidate("raw", ORDERS.path, "RAW", display=("order_id", "status"), rows=1000)
-
-
-class Tables:
-    def __init__(self, *relations: Relation) -> None:
-        self._relations = {relation.path: relation for relation in relations}
-
-    def resolve(self, path: Path, version: Version | None = None) -> Relation:
-        found = self._relations.get(tuple(part.lower() for part in path))
-        if found is None:
-            raise SqlError(f"no dataset {'.'.join(path)}")
-        return found
 
 
 def planned(sql: str, *candidates: ReflectionCandidate, tables: Tables | None = None) -> Plan:
