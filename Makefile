@@ -57,7 +57,7 @@ lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
 $(STAMP): requirements.lock pyproject.toml | $(UV)
 	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --no-deps --python $(BIN)/python -e .
 	@touch $(STAMP)
 
