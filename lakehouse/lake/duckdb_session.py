@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import psutil
 
 from lakehouse.errors import ConfigurationError, PermanentError, TransientError
 from lakehouse.lake.filesystem import s3_region
@@ -69,14 +67,41 @@ def duckdb_session(
 
 @contextmanager
 def _spill_directory(root: Path) -> Iterator[str]:
-    """A directory named by this process. Those of processes that were killed are removed: spills are big."""
+    """A directory that this process holds. Those that nobody holds are of killed ones: spills are big.
+
+    Held by a lock, not by a process id: containers that share a home do not see each other's processes.
+    """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in root.iterdir():
-        pid = left.name.partition("-")[0]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=root) as spill:
-        yield spill
+    with (root / ".lock").open("w") as sweeping:
+        fcntl.flock(
+            sweeping, fcntl.LOCK_EX
+        )  # so that no directory is swept between its making and its holding
+        for left in root.iterdir():
+            if left.is_dir() and (handle := _hold(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                handle.close()
+        directory = tempfile.TemporaryDirectory(dir=root)
+        held = _hold(Path(directory.name))
+    try:
+        yield directory.name
+    finally:
+        directory.cleanup()
+        if held is not None:
+            held.close()
+
+
+def _hold(directory: Path) -> IO[str] | None:
+    """The directory's lock until the handle is closed; None when another has it, or the directory is gone."""
+    try:
+        handle = (directory / "held").open("w")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return None
+    return handle
 
 
 def literal(text: str) -> str:
