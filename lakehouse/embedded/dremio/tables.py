@@ -85,23 +85,20 @@ def create(  # noqa: PLR0917
 def append(table: Table, batches: Callable[[], Batches]) -> int:
     """Add rows. A commit that lost against another writer is tried again; the files are written once."""
     writer = Writer(table.io, table.metadata)
-    try:
-        files = writer.write(batches())
-        for attempt in range(_ATTEMPTS):
-            transaction = table.transaction()
-            with transaction.update_snapshot().fast_append() as producer:
-                for file in files:
-                    producer.append_data_file(file)
-            try:
-                transaction.commit_transaction()
-                break
-            except CommitFailedException:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                table = table.refresh()
-    except BaseException:
-        writer.discard()
-        raise
+    files = writer.write(batches())
+    for attempt in range(_ATTEMPTS):
+        transaction = table.transaction()
+        with transaction.update_snapshot().fast_append() as producer:
+            for file in files:
+                producer.append_data_file(file)
+        try:
+            transaction.commit_transaction()
+            break
+        except CommitFailedException:
+            if attempt == _ATTEMPTS - 1:
+                writer.discard()
+                raise
+            table = table.refresh()
     return writer.rows
 
 
@@ -172,16 +169,16 @@ def _partition(transaction: Transaction, fields: tuple[PartitionField, ...]) -> 
 def _commit(
     transaction: Transaction, writer: Writer, batches: Batches, removed: Sequence[DataFile] = ()
 ) -> int:
+    files = writer.write(batches)
+    snapshot = transaction.update_snapshot()
+    with snapshot.overwrite() if removed else snapshot.fast_append() as producer:
+        for file in removed:
+            producer.delete_data_file(file)
+        for file in files:
+            producer.append_data_file(file)
     try:
-        files = writer.write(batches)
-        snapshot = transaction.update_snapshot()
-        with snapshot.overwrite() if removed else snapshot.fast_append() as producer:
-            for file in removed:
-                producer.delete_data_file(file)
-            for file in files:
-                producer.append_data_file(file)
         transaction.commit_transaction()
-    except BaseException:
+    except (CommitFailedException, TableAlreadyExistsError):  # after any other error it may have happened
         writer.discard()
         raise
     return writer.rows

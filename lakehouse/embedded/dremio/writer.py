@@ -34,7 +34,7 @@ Values = tuple[Any, ...]
 
 
 class Writer:
-    """Writes one attempt's files; `discard` removes them when the commit does not happen."""
+    """Writes one attempt's files; `discard` removes them when it is known that the commit did not happen."""
 
     def __init__(self, io: FileIO, metadata: TableMetadata) -> None:
         self._io = io
@@ -44,9 +44,13 @@ class Writer:
         self.rows = 0
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
-        """Write all rows; they must be sorted by the partition's source columns."""
+        """Write all rows, or none; they must be sorted by the partition's source columns."""
         spec, schema = self._metadata.spec(), self._metadata.schema()
-        return [self._file(values, rows) for values, rows in _cut(batches, spec, schema)]
+        try:
+            return [self._file(values, rows) for values, rows in _cut(batches, spec, schema)]
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         """Delete what was written."""
