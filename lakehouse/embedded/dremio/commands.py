@@ -35,7 +35,7 @@ from lakehouse.embedded.dremio.sql.model import (
     SqlError,
     Statement,
     Update,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.types import arrow_type, dremio_type, duckdb_type
 
 Batches = Iterator[pa.RecordBatch]

@@ -24,7 +24,7 @@ from lakehouse.embedded.dremio.sql.model import (
     ReflectionUse,
     Show,
     Statement,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.system import SystemTables
 
 COMMAND_SCHEMA = pa.schema([("ok", pa.bool_()), ("summary", pa.string())])

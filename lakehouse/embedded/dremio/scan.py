@@ -25,7 +25,7 @@ from pyiceberg.types import (
     TimestamptzType,
     TimeType,
     UUIDType,
-)  # fmt: skip
+)
 
 from lakehouse.embedded.dremio.sql.model import Column, SqlError, Version
 from lakehouse.embedded.dremio.sql.types import dremio_type

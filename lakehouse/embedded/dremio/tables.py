@@ -17,7 +17,7 @@ from pyiceberg.expressions import (
     GreaterThanOrEqual,
     LessThan,
     LessThanOrEqual,
-)  # fmt: skip
+)
 from pyiceberg.io import load_file_io
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
@@ -29,7 +29,7 @@ from pyiceberg.transforms import (
     Transform,
     TruncateTransform,
     YearTransform,
-)  # fmt: skip
+)
 from pyiceberg.types import (
     BinaryType,
     BooleanType,
@@ -43,7 +43,7 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
     TimeType,
-)  # fmt: skip
+)
 
 from lakehouse.embedded.dremio.lakes import Lake, table_properties
 from lakehouse.embedded.dremio.sql.model import AlterTable, PartitionField, SqlError

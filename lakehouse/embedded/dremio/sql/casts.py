@@ -22,7 +22,7 @@ from lakehouse.embedded.dremio.sql.build import (
     call,
     is_text,
     kind,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.model import SqlError
 
 FLOAT = exp.DataType.Type.FLOAT

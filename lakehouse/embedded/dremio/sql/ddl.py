@@ -15,7 +15,7 @@ from lakehouse.embedded.dremio.sql.model import (
     SetDefaultReflection,
     SqlError,
     Statement,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.reader import Reader
 from lakehouse.embedded.dremio.sql.types import declared_type
 

@@ -22,7 +22,7 @@ from lakehouse.embedded.dremio.sql.model import (
     Scan,
     SqlError,
     Version,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.names import table_path, unique_names
 from lakehouse.embedded.dremio.sql.prepare import (
     WRITTEN,
@@ -33,7 +33,7 @@ from lakehouse.embedded.dremio.sql.prepare import (
     make_names_unique,
     names_cte,
     prepare,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.semantics import annotate, apply_semantics
 from lakehouse.embedded.dremio.sql.types import sqlglot_type
 

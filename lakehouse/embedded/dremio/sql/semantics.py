@@ -21,7 +21,7 @@ from lakehouse.embedded.dremio.sql.build import (
     is_integer,
     is_text,
     kind,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.casts import as_text, cast
 from lakehouse.embedded.dremio.sql.functions import check_arguments
 from lakehouse.embedded.dremio.sql.grammar import OWN

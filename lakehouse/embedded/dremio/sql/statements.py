@@ -20,7 +20,7 @@ from lakehouse.embedded.dremio.sql.model import (
     SqlError,
     Statement,
     Update,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.names import table_path
 from lakehouse.embedded.dremio.sql.reader import Reader
 

@@ -20,7 +20,7 @@ from lakehouse.embedded.dremio.sql.build import (
     literal_text,
     need_type,
     type_of_argument,
-)  # fmt: skip
+)
 from lakehouse.embedded.dremio.sql.formats import strftime_format
 from lakehouse.embedded.dremio.sql.model import SqlError
 
