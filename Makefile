@@ -52,7 +52,7 @@ lint: $(STAMP) ## Check style, types, import contracts and SQL.
 .PHONY: lock
 lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
 	$(UV) pip compile pyproject.toml --extra demo --extra dev --generate-hashes --python-version 3.11 \
-		--no-emit-index-url --quiet --upgrade -o requirements.lock
+		--quiet --upgrade -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml | $(UV)
 	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }
