@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from lakehouse.defs.automation.plan import nodes_of, plan_runs
+from lakehouse.defs.automation.plan import nodes_of, plan
 from lakehouse.defs.project import prepared_manifest
 
 pytestmark = pytest.mark.slow
@@ -78,13 +78,14 @@ def test_every_dbt_test_of_a_model_is_a_check(graph: dg.Definitions) -> None:
 
 
 def test_four_dbt_invocations_build_everything(graph: dg.Definitions) -> None:
-    stages = plan_runs(graph, nodes_of(graph))
+    nodes = nodes_of(graph)
+    stages = plan(nodes, nodes)
     done: set[dg.AssetKey] = set()
     for stage in stages:
         for key in stage.keys:
-            assert nodes_of(graph)[key].upstream <= done | set(stage.keys)
+            assert nodes[key].upstream <= done | set(stage.keys)
         done |= set(stage.keys)
-    assert done == set(nodes_of(graph))
+    assert done == set(nodes)
     assert sum(stage.batch is not None for stage in stages) == 4
 
 

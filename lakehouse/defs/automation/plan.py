@@ -35,15 +35,6 @@ class Stage:
     batch: str | None = None
 
 
-def plan_runs(defs: dg.Definitions, wanted: Iterable[dg.AssetKey]) -> list[Stage]:
-    """Stages that, executed one after another, materialize `wanted` and nothing else, upstream first.
-
-    Raises:
-        KeyError: a key that is no asset of the graph.
-    """
-    return plan(nodes_of(defs), wanted)
-
-
 def nodes_of(defs: dg.Definitions) -> dict[dg.AssetKey, Node]:
     """Every materializable asset of the graph, upstream first."""
     graph = defs.resolve_asset_graph()
@@ -59,10 +50,13 @@ def nodes_of(defs: dg.Definitions) -> dict[dg.AssetKey, Node]:
 
 
 def plan(nodes: Mapping[dg.AssetKey, Node], wanted: Iterable[dg.AssetKey]) -> list[Stage]:
-    """`plan_runs` on plain nodes (given upstream first).
+    """Stages that, executed one after another, materialize `wanted` and nothing else; nodes come upstream first.
 
     Breadth-first over the choice of the next batch: the first plan found has the fewest batches. Taking all
     of a batch that can run is never worse than leaving some of it for later.
+
+    Raises:
+        KeyError: a key that is no asset of the graph.
     """
     chosen = set(wanted)
     unknown = chosen - nodes.keys()

@@ -32,7 +32,6 @@ class RecordBatcher:
     def __init__(self, columns: tuple[Column, ...]) -> None:
         self._columns = columns
         self._simple = [column for column in columns if _is_simple(column)]
-        self._complex = [column for column in columns if not _is_simple(column)]
         schema = pa.schema([pa.field(column.source, _json_type(column)) for column in self._simple])
         self._parse = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         self._clear()

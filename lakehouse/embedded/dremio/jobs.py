@@ -23,7 +23,6 @@ from lakehouse.embedded.json_lines import emit
 WORKERS = 8
 RESULTS_KEPT = 500
 HISTORY_MS = 30 * 24 * 3600 * 1000
-FINAL = ("COMPLETED", "FAILED", "CANCELED")
 
 
 @dataclass
