@@ -59,7 +59,8 @@ def invoke(
             for told in event.to_default_asset_events(manifest, translator, context):
                 if isinstance(told, dg.Output):
                     model = models[raw["data"]["node_info"]["unique_id"]]
-                    lineage = _lineage(manifest["nodes"][model.unique_id], model, catalog, invocation.target)
+                    compiled = invocation.target / "compiled" / _source_file(manifest, model)
+                    lineage = _lineage(context, compiled, model, catalog)
                     yield _with_facts(
                         context, told, model, dremio, settings=settings, window=window, lineage=lineage
                     )
@@ -99,15 +100,21 @@ def _with_facts(
     return dg.Output(None, output_name=output.output_name)
 
 
+def _source_file(manifest: Mapping[str, Any], model: Model) -> Path:
+    """Where dbt keeps the model, in its project and below its target directory."""
+    node = manifest["nodes"][model.unique_id]
+    return Path(node["package_name"]) / node["original_file_path"]
+
+
 def _lineage(
-    node: Mapping[str, Any], model: Model, catalog: Catalog, target: Path
+    context: dg.AssetExecutionContext, compiled: Path, model: Model, catalog: Catalog
 ) -> dg.TableColumnLineage | None:
-    """From the SQL that dbt has just compiled into its target directory."""
-    compiled = target / "compiled" / node["package_name"] / node["original_file_path"]
-    if not compiled.is_file():
-        return None
+    """From the SQL that dbt has just compiled; None, and a warning, when it cannot be traced."""
     datasets = catalog.by_key
-    return column_lineage(compiled.read_text(), model, [datasets[key] for key in model.upstream])
+    found = column_lineage(compiled.read_text(), model, [datasets[key] for key in model.upstream])
+    if found is None:
+        context.log.warning(f"{model.unique_id}: no lineage by column, its SQL cannot be traced")
+    return found
 
 
 def _refresh_metadata(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable, Model
+
+if TYPE_CHECKING:
+    from sqlglot.lineage import Node
 
 _DIALECT = "dremio"
 
@@ -14,13 +18,13 @@ _DIALECT = "dremio"
 def column_lineage(
     sql: str, model: Model, upstream: Iterable[BronzeTable | Model]
 ) -> dg.TableColumnLineage | None:
-    """Lineage of the model's declared columns; None for SQL that cannot be traced, which is then not told.
+    """Lineage of the model's declared columns; None for SQL that cannot be traced.
 
     Args:
         sql: the model's compiled SELECT, with three-part names.
         upstream: the datasets it reads, with their declared columns.
     """
-    from sqlglot import exp, parse_one
+    from sqlglot import parse_one
     from sqlglot.errors import SqlglotError
     from sqlglot.lineage import lineage
     from sqlglot.optimizer.qualify import qualify
@@ -37,22 +41,32 @@ def column_lineage(
             identify=False,
         )
         scope = build_scope(tree)
-        deps: dict[str, list[dg.TableColumnDep]] = {}
-        for column in model.columns:
-            root = lineage(column.name, tree, schema, dialect=_DIALECT, scope=scope, trim_selects=False)
-            found = set()
-            for node in root.walk():
-                if not isinstance(node.expression, exp.Table):
-                    continue
-                table = node.expression
-                dataset = datasets.get(f"{table.catalog}.{table.db}.{table.name}".lower())
-                name = exp.to_column(node.name).name
-                if dataset is not None and name != "*":
-                    found.add((dataset.key, name.lower()))
-            deps[column.name] = [dg.TableColumnDep(dg.AssetKey(key), name) for key, name in sorted(found)]
+        deps = {
+            column.name: _origins(
+                lineage(column.name, tree, schema, dialect=_DIALECT, scope=scope, trim_selects=False),
+                datasets,
+            )
+            for column in model.columns
+        }
     except SqlglotError:
         return None
     return dg.TableColumnLineage(deps)
+
+
+def _origins(traced: Node, datasets: Mapping[str, BronzeTable | Model]) -> list[dg.TableColumnDep]:
+    """The columns of datasets at the ends of a traced column."""
+    from sqlglot import exp
+
+    found = set()
+    for node in traced.walk():
+        table = node.expression
+        if not isinstance(table, exp.Table):
+            continue
+        dataset = datasets.get(f"{table.catalog}.{table.db}.{table.name}".lower())
+        name = exp.to_column(node.name).name.lower()
+        if dataset is not None and name != "*":
+            found.add((dataset.key, name))
+    return [dg.TableColumnDep(dg.AssetKey(key), name) for key, name in sorted(found)]
 
 
 def _schema(datasets: Mapping[str, BronzeTable | Model]) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
