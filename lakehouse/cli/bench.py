@@ -52,7 +52,7 @@ def demo(
     Yardsticks: reading the same sources bare (COPY out of Postgres, pyarrow's CSV reader) for the syncs, the
     budget of 90 s for the whole pipeline, and the first run for the second, which has nothing to do.
     """
-    from lakehouse.cli.demo import prepare_shop, run_pipeline, running_services
+    from lakehouse.cli.demo import load_graph, prepare_shop, run_pipeline, running_services
     from lakehouse.cli.demo_report import Progress
     from lakehouse.cli.services import embedded_settings
     from lakehouse.settings import load_settings
@@ -63,8 +63,12 @@ def demo(
         with running_services(settings, progress):
             prepare_shop(settings, scale, seed=7, reset=False)
             bare = _bare_reads(settings)
-            first, first_seconds = _timed(lambda: run_pipeline(settings, progress))
-            _, second_seconds = _timed(lambda: run_pipeline(settings, progress))
+            first, first_seconds = _timed(
+                lambda: run_pipeline(load_graph(settings, progress), settings, progress)
+            )
+            _, second_seconds = _timed(
+                lambda: run_pipeline(load_graph(settings, progress), settings, progress)
+            )
     results = _results(first, first_seconds, second_seconds, bare)
     if as_json:
         print(json.dumps({"results": [asdict(result) for result in results]}, indent=1))
@@ -94,7 +98,7 @@ def _results(steps: list[Step], first: float, second: float, bare: float) -> lis
         _result("demo.second_run", second, first, "at most 0.5 of the first", 0.5),
     ]
     results += [
-        _result(f"demo.stage.{name}", value, first, "share of the pipeline", 1.0)
+        _result(f"demo.stage.{name}", value, first, "none; its share of the pipeline", 1.0)
         for name, value in seconds.items()
     ]
     return results

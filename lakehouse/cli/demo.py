@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lakehouse.cli.demo_report import Progress
+    from lakehouse.defs.automation.execute import Runner
     from lakehouse.defs.automation.refresh import Step
     from lakehouse.settings import Settings
 
@@ -50,9 +51,10 @@ def demo(
     with running_services(settings, progress):
         progress.line("shop", prepare_shop(settings, scale, seed, reset=reset))
         started = time.monotonic()
-        run_pipeline(settings, progress)
+        runner = load_graph(settings, progress)
+        run_pipeline(runner, settings, progress)
         seconds = time.monotonic() - started
-        show_datasets(settings, progress.console)
+        show_datasets(runner, settings, progress.console)
         show_answers(progress.console, answers(settings))
         progress.console.print(
             f"pipeline: [bold]{seconds:.1f} s[/]; home {settings.home}; see it with `lakehouse up`"
@@ -124,20 +126,12 @@ def _is_up(settings: Settings) -> bool:
     return state is not None
 
 
-def run_pipeline(settings: Settings, progress: Progress) -> list[Step]:
-    """Declare the connections, prepare Dremio, and refresh every asset.
-
-    Raises:
-        PermanentError: a run failed; names the steps and why.
-    """
+def load_graph(settings: Settings, progress: Progress) -> Runner:
+    """The graph, and the instance of this home; runs of a demo that was killed are closed."""
     import dagster as dg
 
-    from lakehouse.clients.lake_source import prepare_dremio
     from lakehouse.defs.automation.execute import Runner
-    from lakehouse.defs.automation.refresh import refresh
-    from lakehouse.defs.ingestion.apply import apply_connections
     from lakehouse.embedded.dagster_home import dagster_home
-    from lakehouse.errors import PermanentError
 
     progress.start("graph")
     os.environ.update({name: value for name, value in settings.environ.items() if name not in os.environ})
@@ -147,6 +141,20 @@ def run_pipeline(settings: Settings, progress: Progress) -> list[Step]:
     runner = Runner(defs(), instance, "demo")
     runner.close_dead_runs()
     progress.done("graph", "definitions loaded")
+    return runner
+
+
+def run_pipeline(runner: Runner, settings: Settings, progress: Progress) -> list[Step]:
+    """Declare the connections, prepare Dremio, and refresh every asset.
+
+    Raises:
+        PermanentError: a run failed; names the steps and why.
+    """
+    from lakehouse.clients.lake_source import prepare_dremio
+    from lakehouse.defs.automation.refresh import refresh
+    from lakehouse.defs.ingestion.apply import apply_connections
+    from lakehouse.errors import PermanentError
+
     progress.start("connections")
     changed = [f"{c.action} {c.kind.removesuffix('s')} {c.name}" for c in apply_connections(settings)]
     prepare_dremio(settings)

@@ -12,6 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from lakehouse.defs.automation.execute import Runner
     from lakehouse.defs.automation.refresh import Step
     from lakehouse.settings import Settings
 
@@ -113,7 +114,7 @@ def show_answers(console: Console, found: list[Answer]) -> None:
         console.print(table)
 
 
-def show_datasets(settings: Settings, console: Console) -> None:
+def show_datasets(runner: Runner, settings: Settings, console: Console) -> None:
     """Every dataset as its last materialization told: rows, bytes, seconds, and how old its data may be."""
     table = Table(title="Datasets", title_justify="left")
     for name, justify in (
@@ -124,53 +125,39 @@ def show_datasets(settings: Settings, console: Console) -> None:
         ("freshness", "left"),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for row in dataset_rows(settings):
+    for row in dataset_rows(runner, settings):
         table.add_row(*row)
     console.print(table)
 
 
-def dataset_rows(settings: Settings) -> list[tuple[str, str, str, str, str]]:
+def dataset_rows(runner: Runner, settings: Settings) -> list[tuple[str, str, str, str, str]]:
     """(dataset, rows, size, seconds, freshness) of every materializable asset, upstream first."""
-    import dagster as dg
+    from lakehouse.defs.metadata import CHANGED
+    from lakehouse.lake.describe import describe_table
+    from lakehouse.lake.iceberg import open_catalog
 
-    from lakehouse.definitions import defs
-    from lakehouse.embedded.dagster_home import dagster_home
-
-    instance = dg.DagsterInstance.from_config(str(dagster_home(settings.home)))
-    graph = defs().resolve_asset_graph()
-    sizes = _table_sizes(settings)
+    graph = runner.defs.resolve_asset_graph()
+    catalog = open_catalog(settings)
     rows = []
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         if not node.is_materializable:
             continue
-        event = instance.get_latest_materialization_event(key)
+        event = runner.instance.get_latest_materialization_event(key)
         metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
         facts = {name: value.value for name, value in metadata.items()}
+        layer, *_, name = key.path
+        table = describe_table((layer, name), settings, catalog) if layer in ("silver", "gold") else None
         rows.append(
             (
                 key.to_user_string(),
-                _number(facts.get("dagster/row_count", facts.get("lakehouse/changed_rows"))),
-                _size(facts.get("bytes") or sizes.get(key.path[-1])),
+                _number(facts.get("dagster/row_count", facts.get(CHANGED))),
+                _size(table.bytes if table else facts.get("bytes")),
                 _seconds(facts),
                 _freshness(event.timestamp if event else None, node.freshness_policy),
             )
         )
     return rows
-
-
-def _table_sizes(settings: Settings) -> dict[str, int]:
-    """Bytes of the current snapshot of every silver and gold table."""
-    from lakehouse.lake.iceberg import open_catalog
-
-    catalog = open_catalog(settings)
-    sizes = {}
-    for layer in ("silver", "gold"):
-        for identifier in catalog.list_tables(layer):
-            snapshot = catalog.load_table(identifier).current_snapshot()
-            if snapshot is not None and snapshot.summary is not None:
-                sizes[identifier[-1]] = int(snapshot.summary["total-files-size"] or 0)
-    return sizes
 
 
 def _freshness(at: float | None, policy: Any) -> str:
