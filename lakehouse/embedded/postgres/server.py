@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -27,6 +28,7 @@ from lakehouse.embedded.postgres.cluster import Cluster
 SERVICE = "postgres"
 _READY_SECONDS = 60
 _PREDECESSOR_SECONDS = 15
+_LAST_LINES_SECONDS = 2
 _HBA = "# Written at every start.\nhost all all all scram-sha-256\nhost replication all all scram-sha-256\n"
 
 
@@ -59,6 +61,7 @@ class _Server:
         self._config = config
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
+        self._relaying: threading.Thread | None = None
         self._reason = ""
 
     def run(self) -> None:
@@ -128,7 +131,7 @@ class _Server:
             "wal_level": "logical",
             "logging_collector": "off",
             "log_destination": "stderr",
-            "log_line_prefix": "",
+            "log_line_prefix": "[%b] ",
             "log_timezone": "UTC",
             "timezone": "UTC",
         }
@@ -143,7 +146,8 @@ class _Server:
             errors="replace",
             cwd="/",
         )
-        threading.Thread(target=self._relay, args=(self._process,), daemon=True).start()
+        self._relaying = threading.Thread(target=self._relay, args=(self._process,), daemon=True)
+        self._relaying.start()
 
     def _login_works(self) -> bool:
         """Wait until the server answers; False when it refuses the configured user and password."""
@@ -163,7 +167,7 @@ class _Server:
                 if "password authentication failed" in str(error):
                     return False
             if self._process is None or self._process.poll() is not None:
-                raise EmbeddedError(f"PostgreSQL stopped{self._reason}", where=str(self._config.home))
+                raise self._died()
             if time.monotonic() > deadline:
                 self._halt()
                 raise EmbeddedError(
@@ -176,12 +180,18 @@ class _Server:
     def _wait(self) -> None:
         if self._process is None:
             return
-        code = self._process.wait()
+        self._process.wait()
         if not self._stopping.is_set():
-            raise EmbeddedError(
-                f"PostgreSQL stopped by itself with code {code}{self._reason}", where=str(self._config.home)
-            )
+            raise self._died()
         emit(SERVICE, "stopped")
+
+    def _died(self) -> EmbeddedError:
+        code = self._process.returncode if self._process else None
+        if self._relaying is not None:
+            self._relaying.join(_LAST_LINES_SECONDS)  # the reason may still be on its way
+        return EmbeddedError(
+            f"PostgreSQL stopped by itself with code {code}{self._reason}", where=str(self._config.home)
+        )
 
     def _halt(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -195,12 +205,16 @@ class _Server:
             self._process.send_signal(signal.SIGINT)
 
     def _relay(self, process: subprocess.Popen[str]) -> None:
-        """PostgreSQL's own log lines, `LEVEL:  message`, as ours."""
+        """PostgreSQL's own log lines, `[process] LEVEL:  message`, as ours."""
         for line in piped(process.stderr):
-            level, separator, message = line.rstrip("\n").partition(":  ")
-            known = separator and level in _LEVELS
-            emit(SERVICE, message if known else line.rstrip("\n"), _LEVELS[level] if known else "INFO")
-            if level in ("FATAL", "PANIC"):
+            found = _LINE.match(line.rstrip("\n"))
+            if found is None:
+                emit(SERVICE, line.rstrip("\n"))
+                continue
+            writer, level, message = found.groups()
+            emit(SERVICE, message, _LEVELS[level])
+            # What ends a client's session does not end the server.
+            if level in ("FATAL", "PANIC") and not (writer or "").endswith("client backend"):
                 self._reason = f": {message}"
 
 
@@ -218,6 +232,7 @@ _LEVELS = {
     "FATAL": "ERROR",
     "PANIC": "CRITICAL",
 }
+_LINE = re.compile(rf"(?:\[([\w ().-]+)\] )?({'|'.join(_LEVELS)}):  (.*)")
 
 
 @contextmanager
