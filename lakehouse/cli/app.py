@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "lakehouse.cli.status:status",
     "query": "lakehouse.cli.query:query",
     "demo": "lakehouse.cli.demo:app",
-    "bench": "lakehouse.cli.bench:app",
+    "bench": "lakehouse.cli.bench.app:app",
     "serve": "lakehouse.cli.serve:app",
     "version": "lakehouse.cli.version:version",
 }
