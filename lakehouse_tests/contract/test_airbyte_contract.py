@@ -196,7 +196,7 @@ class TestFailures:
             ("trace", "the token has expired"),
             ("exit", "connector exited with code 1: something went wrong at line 7"),
             ("unknown_stream", "the connector sent stream other, which is not in the catalogue"),
-            ("global_state", "the connector keeps GLOBAL state"),
+            ("legacy_state", "the connector keeps LEGACY state"),
         ],
     )
     def test_the_reason_is_the_connector_s_own(self, airbyte: AirbyteServer, mode: str, reason: str) -> None:

@@ -40,6 +40,10 @@ CREATE TABLE IF NOT EXISTS streams (
     state TEXT,
     PRIMARY KEY (connection_id, namespace, name));
 
+CREATE TABLE IF NOT EXISTS log_states (
+    connection_id TEXT PRIMARY KEY REFERENCES connections(id) ON DELETE CASCADE,
+    state TEXT NOT NULL);
+
 CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     connection_id TEXT NOT NULL,

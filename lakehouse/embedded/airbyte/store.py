@@ -141,6 +141,22 @@ class Store:
             json.dumps(state), connection_id, namespace, name,
         )  # fmt: skip
 
+    def log_state(self, connection_id: str) -> Any:
+        """The GLOBAL state of a log-based connection as the protocol writes it, or None."""
+        row = self.row("SELECT state FROM log_states WHERE connection_id = ?", connection_id)
+        return None if row is None else row["state"]
+
+    def set_log_state(self, connection_id: str, state: Mapping[str, Any] | None) -> None:
+        """Stores or forgets the GLOBAL state; call it inside the transaction that commits its files."""
+        if state is None:
+            self.execute("DELETE FROM log_states WHERE connection_id = ?", connection_id)
+            return
+        self.execute(
+            "INSERT INTO log_states (connection_id, state) VALUES (?, ?)"
+            " ON CONFLICT (connection_id) DO UPDATE SET state = excluded.state",
+            connection_id, json.dumps(state),
+        )  # fmt: skip
+
     def uncommitted_files(self, job_id: int) -> list[str]:
         """Keys a job intended and never committed."""
         sql = "SELECT key FROM landing_files WHERE job_id = ? AND committed = 0"

@@ -6,8 +6,8 @@ place, and one transaction records files, state and figures. What a kill leaves,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
@@ -16,9 +16,9 @@ from lakehouse.embedded.airbyte.landing.cleanup import forget_older_generations,
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.paths import StreamPath, stream_path
 from lakehouse.embedded.airbyte.landing.target import LandingTarget
-from lakehouse.embedded.airbyte.landing.writer import FILE_BYTES, StreamWriter
+from lakehouse.embedded.airbyte.landing.writer import FILE_BYTES, LandedFile, StreamWriter
 from lakehouse.embedded.airbyte.records import LandingBatch
-from lakehouse.embedded.airbyte.store import Store
+from lakehouse.embedded.airbyte.store import Row, Store
 
 _REPORT_EVERY_MS = 1000
 
@@ -27,6 +27,9 @@ _REPORT_EVERY_MS = 1000
 class Sync:
     """What all streams of a job share."""
 
+    store: Store
+    target: LandingTarget
+    log: Callable[[str, str], None]
     job_id: int
     connection: Mapping[str, Any]
     destination_id: str
@@ -45,27 +48,44 @@ def landing_names(connection: Mapping[str, Any], stream: ConfiguredStream) -> tu
     return namespace, connection["prefix"] + stream.name
 
 
+def commit_together(
+    sync: Sync,
+    streams: Sequence[StreamSync],
+    remember: Callable[[], None],
+    *,
+    complete: Sequence[StreamSync] = (),
+) -> None:
+    """Makes the rows of all streams visible in one transaction; `remember` stores in it the state they reach.
+
+    Of the `complete` ones, generations older than the minimum are removed afterwards.
+    Raises JobEndedError when the job was ended meanwhile.
+    """
+    finished = [(stream, stream.finish_files()) for stream in streams]
+    with sync.store.transaction():
+        sync.store.require_running(sync.job_id)
+    sync.target.publish(sync.job_id, [file.key for _, files in finished for file in files])
+    with sync.store.transaction():
+        sync.store.require_running(sync.job_id)
+        for stream, files in finished:
+            stream.record(files)
+        remember()
+        cleanups = [cleanup for stream in complete if (cleanup := stream.note_cleanup()) is not None]
+    for cleanup in cleanups:
+        forget_older_generations(sync.store, sync.target, cleanup)
+
+
 class StreamSync:
     """Writes and commits one stream."""
 
-    def __init__(
-        self,
-        store: Store,
-        target: LandingTarget,
-        sync: Sync,
-        stream: ConfiguredStream,
-        log: Callable[[str, str], None],
-    ) -> None:
+    def __init__(self, sync: Sync, stream: ConfiguredStream) -> None:
         self.stream = stream
-        self._store = store
-        self._target = target
         self._sync = sync
-        self._log = log
+        self._store = sync.store
         namespace, name = landing_names(sync.connection, stream)
         self._path: StreamPath = stream_path(sync.destination, namespace, name, sync.job_id, sync.started_ms)
         self._key = (sync.job_id, stream.namespace or "", stream.name)
         self._writer = StreamWriter(
-            target,
+            sync.target,
             self._path,
             stream.columns,
             job_id=sync.job_id,
@@ -79,7 +99,9 @@ class StreamSync:
         self._states = 0
         self._reported = 0
         self.committed = 0
-        store.insert("job_streams", {"job_id": self._key[0], "namespace": self._key[1], "name": self._key[2]})
+        sync.store.insert(
+            "job_streams", {"job_id": self._key[0], "namespace": self._key[1], "name": self._key[2]}
+        )
 
     def write(self, batch: LandingBatch) -> None:
         """Adds rows to the landing files."""
@@ -106,38 +128,65 @@ class StreamSync:
         With `complete`, files of generations older than the minimum are removed afterwards (overwrite).
         Raises JobEndedError when the job was ended meanwhile.
         """
-        files = self._writer.finish()
-        keys = [file.key for file in files]
-        with self._store.transaction():
-            self._store.require_running(self._sync.job_id)
-        self._target.publish(self._sync.job_id, keys)
-        cleanup = None
-        with self._store.transaction():
-            self._store.require_running(self._sync.job_id)
-            for file in files:
-                self._store.execute(
-                    "UPDATE landing_files SET committed = 1, rows = ?, bytes = ?"
-                    " WHERE destination_id = ? AND key = ?",
-                    file.rows, file.bytes, self._sync.destination_id, file.key,
-                )  # fmt: skip
+
+        def remember() -> None:
             if self._state is not None:
                 self._store.set_state(self._sync.connection["id"], self._key[1], self._key[2], self._state)
-            self.committed += self._uncommitted
+
+        commit_together(self._sync, [self], remember, complete=[self] if complete else [])
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Memory that rows take which are not in a file yet."""
+        return self._writer.buffered_bytes
+
+    def spill(self) -> None:
+        """Moves buffered rows into the open file, which stays invisible."""
+        self._writer.spill()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether rows wait for a commit."""
+        return self._uncommitted > 0
+
+    def begin_generation(self) -> None:
+        """What is written from here on supersedes all that was landed before, once it is complete."""
+        kept = self._store.next_generation(self._sync.connection["id"], *self._key[1:], new=True)
+        generation: int = kept["generation_id"]
+        self.stream = replace(self.stream, generation_id=generation, minimum_generation_id=generation)
+        self._writer.begin_generation(generation)
+
+    def finish_files(self) -> list[LandedFile]:
+        """Closes the open file and returns the files finished since the last call."""
+        return self._writer.finish()
+
+    def record(self, files: Sequence[LandedFile]) -> None:
+        """Notes the files as visible; call it in the transaction that commits them."""
+        for file in files:
             self._store.execute(
-                "UPDATE job_streams SET records_committed = ?, bytes_committed = bytes_committed + ?"
-                " WHERE job_id = ? AND namespace = ? AND name = ?",
-                self.committed, sum(file.bytes for file in files), *self._key,
+                "UPDATE landing_files SET committed = 1, rows = ?, bytes = ?"
+                " WHERE destination_id = ? AND key = ?",
+                file.rows, file.bytes, self._sync.destination_id, file.key,
             )  # fmt: skip
-            self._report()
-            if complete and self.stream.minimum_generation_id > 0:
-                cleanup = schedule_cleanup(
-                    self._store, self._sync.destination_id, self._path, self.stream.minimum_generation_id
-                )
+        self.committed += self._uncommitted
         self._uncommitted = self._uncommitted_bytes = 0
-        if cleanup is not None:
-            forget_older_generations(self._store, self._target, cleanup)
-        self._log(
-            "INFO", f"stream {self.stream.name}: {self.committed} records committed, {len(files)} files"
+        self._store.execute(
+            "UPDATE job_streams SET records_committed = ?, bytes_committed = bytes_committed + ?"
+            " WHERE job_id = ? AND namespace = ? AND name = ?",
+            self.committed, sum(file.bytes for file in files), *self._key,
+        )  # fmt: skip
+        self._report()
+        if files:
+            self._sync.log(
+                "INFO", f"stream {self.stream.name}: {self.committed} records committed, {len(files)} files"
+            )
+
+    def note_cleanup(self) -> Row | None:
+        """Notes, in the same transaction, that older generations are to go where the minimum says so."""
+        if self.stream.minimum_generation_id == 0:
+            return None
+        return schedule_cleanup(
+            self._store, self._sync.destination_id, self._path, self.stream.minimum_generation_id
         )
 
     def _intend(self, key: str) -> None:

@@ -23,8 +23,8 @@ import msgspec
 from lakehouse.embedded.airbyte.catalog import configured_streams
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
 from lakehouse.embedded.airbyte.connectors.registry import Registry
-from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
-from lakehouse.embedded.airbyte.extraction import extract_directly, extract_over_protocol
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, LogOptions
+from lakehouse.embedded.airbyte.extraction import extract_directly, extract_log, extract_over_protocol
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.target import landing_target
 from lakehouse.embedded.airbyte.protocol import ConnectorError
@@ -110,25 +110,35 @@ def _run(store: Store, job_id: int, registry: Registry, home: Path, *, direct: b
     if connector is None:
         raise ConnectorError(f"source type {source['type']} is not installed", kind="config_error")
     configuration = msgspec.convert(destination["configuration"], S3Configuration)
-    sync = Sync(job_id, connection, destination["id"], configuration, job["started_at"])
-    streams = _streams(store, sync)
+    target = landing_target(configuration)
+    sync = Sync(store, target, log, job_id, connection, destination["id"], configuration, job["started_at"])
+    streams = _streams(sync)
     reader = connector.read_direct if direct else None
     if reader is None:
-        scratch = scratch_folder(home)
-        extract_over_protocol(connector.command, source["configuration"], streams, scratch, log)
+        extract_over_protocol(sync, connector.command, source["configuration"], streams, scratch_folder(home))
     else:
-        extract_directly(reader, source["configuration"], streams)
-    landing_target(configuration).discard(job_id, ())
+        read_log = connector.read_log(source["configuration"])
+        logged = [stream for stream in streams if read_log is not None and stream.stream.incremental]
+        if read_log is not None and logged:
+            extract_log(
+                sync, read_log, source["configuration"], logged,
+                options=LogOptions(), buffer_bytes=_BUFFER_BYTES,
+            )  # fmt: skip
+        others = {stream: state for stream, state in streams.items() if stream not in logged}
+        extract_directly(reader, source["configuration"], others)
+    target.discard(job_id, ())
     store.end_job(job_id, "succeeded")
 
 
-def _streams(store: Store, sync: Sync) -> dict[StreamSync, Mapping[str, Any] | None]:
+_BUFFER_BYTES = 256 * 2**20
+
+
+def _streams(sync: Sync) -> dict[StreamSync, Mapping[str, Any] | None]:
     """The selected streams, each with the state an incremental read goes on from."""
-    target = landing_target(sync.destination)
     states: dict[StreamSync, Mapping[str, Any] | None] = {}
     for selected in configured_streams(sync.connection["catalog"]):
-        stream, state = _begin(store, sync, selected)
-        states[StreamSync(store, target, sync, stream, log)] = state if stream.incremental else None
+        stream, state = _begin(sync.store, sync, selected)
+        states[StreamSync(sync, stream)] = state if stream.incremental else None
     return states
 
 

@@ -54,8 +54,8 @@ def read(config):
         sys.exit(1)
     elif mode == "unknown_stream":
         record({"id": 1}, stream="other")
-    elif mode == "global_state":
-        say(type="STATE", state={"type": "GLOBAL", "global": {}})
+    elif mode == "legacy_state":
+        say(type="STATE", state={"data": {"cursor": 1}})
     elif mode == "hang":
         record({"id": 1})
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", config["marker"]])

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from lakehouse.embedded.airbyte.connectors.streams import DirectRead
+from lakehouse.embedded.airbyte.connectors.streams import DirectRead, LogRead
 
 _OURS = "lakehouse.embedded.airbyte.connectors"
 
@@ -18,7 +18,7 @@ _OURS = "lakehouse.embedded.airbyte.connectors"
 class SourceConnector:
     """A source: a command that speaks the protocol; ours can hand over Arrow batches as well.
 
-    `configure` and `direct` name functions as `module:function`, so that a look-up imports nothing.
+    `configure`, `direct` and `log` name functions as `module:function`, so that a look-up imports nothing.
     """
 
     type: str
@@ -26,6 +26,7 @@ class SourceConnector:
     command: tuple[str, ...]
     configure: str | None = None
     direct: str | None = None
+    log: str | None = None
 
     def check_configuration(self, configuration: Mapping[str, Any]) -> None:
         """Validates a configuration's shape where it is known. Raises ConnectorError naming the field."""
@@ -36,6 +37,10 @@ class SourceConnector:
     def read_direct(self) -> DirectRead | None:
         """The in-process reader, if the source has one."""
         return None if self.direct is None else cast(DirectRead, _function(self.direct))
+
+    def read_log(self, configuration: Mapping[str, Any]) -> LogRead | None:
+        """The in-process reader of the source's log, if the configuration asks for one."""
+        return None if self.log is None else cast(LogRead | None, _function(self.log)(configuration))
 
 
 def _function(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,7 +86,89 @@ class DirectRead(Protocol):
         """Reads one stream. Raises ConnectorError with one clear line."""
 
 
-def state_messages(states: Mapping[tuple[str | None, str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+Place = tuple[str | None, str]
+"""A stream's namespace and name."""
+
+
+@dataclass(frozen=True)
+class LogState:
+    """Where a log-based read of several streams stands: the protocol's GLOBAL state.
+
+    `shared` is the position in the log, `streams` holds each stream's own state. A stream is in `streams` from
+    the moment that its snapshot is complete.
+    """
+
+    shared: Mapping[str, Any]
+    streams: Mapping[Place, Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The protocol's AirbyteGlobalState."""
+        states = [
+            {"stream_descriptor": _descriptor(*place), "stream_state": state}
+            for place, state in self.streams.items()
+        ]
+        return {"shared_state": self.shared, "stream_states": states}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> LogState:
+        """Reads an AirbyteGlobalState."""
+        streams = {
+            (entry["stream_descriptor"].get("namespace"), entry["stream_descriptor"]["name"]): state
+            for entry in value.get("stream_states") or ()
+            if (state := entry.get("stream_state")) is not None
+        }
+        return cls(value.get("shared_state") or {}, streams)
+
+
+@dataclass(frozen=True)
+class StreamRows:
+    """Rows of one stream of a log-based read."""
+
+    stream: ConfiguredStream
+    batch: LandingBatch
+
+
+@dataclass(frozen=True)
+class StreamReset:
+    """All that was landed of the stream is superseded: what follows begins a generation of its own."""
+
+    stream: ConfiguredStream
+
+
+class SchemaChangedError(Exception):
+    """The log goes on with columns that the configured streams do not have; nothing of it was handed back."""
+
+
+class LogRead(Protocol):
+    """How a source of ours hands the changes of several streams to the worker: snapshots, then the log."""
+
+    def __call__(
+        self,
+        configuration: Mapping[str, Any],
+        streams: Sequence[ConfiguredStream],
+        state: LogState | None,
+        *,
+        options: LogOptions,
+    ) -> Iterator[StreamRows | StreamReset | LogState]:
+        """Reads all streams from where `state` stands.
+
+        What was handed back before a LogState is committed together with it before the next item is asked
+        for: after it, the log may be released. No transaction of the source is split by a LogState. Raises
+        ConnectorError with one clear line, and SchemaChangedError if `options` ask for it.
+        """
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """How long to read, and what to do about columns that appear while reading."""
+
+    tail_until: float | None = None
+    """Epoch seconds until which new changes are waited for; None ends at the position of the start."""
+    stop_at_new_columns: bool = False
+    batch_rows: int = 10_000
+
+
+def state_messages(states: Mapping[Place, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The content of `--state`: one STREAM state message a stream."""
     return [
         {
@@ -101,11 +183,19 @@ def _descriptor(namespace: str | None, name: str) -> dict[str, str]:
     return {"name": name} if namespace is None else {"name": name, "namespace": namespace}
 
 
-def states_of(messages: object) -> dict[tuple[str | None, str], Mapping[str, Any]]:
+def states_of(messages: object) -> dict[Place, Mapping[str, Any]]:
     """The stream states in the content of `--state`."""
-    states: dict[tuple[str | None, str], Mapping[str, Any]] = {}
+    states: dict[Place, Mapping[str, Any]] = {}
     for message in messages if isinstance(messages, list) else []:
         if message.get("type") == "STREAM":
             descriptor = message["stream"]["stream_descriptor"]
             states[(descriptor.get("namespace"), descriptor["name"])] = message["stream"]["stream_state"]
     return states
+
+
+def log_state_of(messages: object) -> LogState | None:
+    """The GLOBAL state in the content of `--state`, if there is one."""
+    for message in messages if isinstance(messages, list) else []:
+        if message.get("type") == "GLOBAL":
+            return LogState.from_json(message["global"])
+    return None

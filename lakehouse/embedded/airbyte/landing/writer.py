@@ -90,6 +90,21 @@ class StreamWriter:
         if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
             self._write_row_group()
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Memory of the rows that are in no file yet."""
+        return self._pending_bytes
+
+    def spill(self) -> None:
+        """Writes buffered rows into the open file."""
+        self._write_row_group()
+
+    def begin_generation(self, generation_id: int) -> None:
+        """Rows written from here on belong to another generation, so to another file."""
+        self._write_row_group()
+        self._close_file()
+        self._generation_id = generation_id
+
     def finish(self) -> list[LandedFile]:
         """Closes what is open and returns the files finished since the last call."""
         self._write_row_group()
