@@ -79,6 +79,11 @@ class Database:
             "replication_method": {"method": "Standard"},
         }
 
+    def cdc(self, **changes: Any) -> dict[str, Any]:
+        """A source-postgres configuration that reads the log."""
+        method = {"method": "CDC", "replication_slot": self.name, "publication": "lakehouse", **changes}
+        return self.configuration | {"replication_method": method}
+
 
 _POSTGRES = """
 import sys
@@ -118,7 +123,13 @@ def database(postgres_port: int) -> Iterator[Database]:
     name = unique("test")
     Database(postgres_port, "postgres").execute(f"CREATE DATABASE {name}")
     yield Database(postgres_port, name)
-    Database(postgres_port, "postgres").execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server = Database(postgres_port, "postgres")
+    slots = f"SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = '{name}'"
+    server.execute(
+        f"SELECT pg_terminate_backend(active_pid) FROM ({slots}) s WHERE active_pid IS NOT NULL",
+        f"SELECT pg_drop_replication_slot(slot_name) FROM ({slots}) s",
+        f"DROP DATABASE {name} WITH (FORCE)",
+    )
 
 
 _AIRBYTE = """

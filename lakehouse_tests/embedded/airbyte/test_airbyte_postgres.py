@@ -113,6 +113,7 @@ def test_both_paths_give_the_same_values_types_and_changes(database: Database) -
     assert (good["ints"], good["texts"], good["numbers"]) == ([1, None, 3], ["a", "b c"], [1.5, 2.0])
     assert good["Odd_name_"] == "x"
     assert {value for name, value in empty.items() if name not in ("id", "changes")} == {None}
+    assert empty["changes"] == []
     nulled = [field for field, change, _ in odd["changes"] if change == "NULLED"]
     assert nulled == ["d", "f4", "f8", "n", "numbers", "t", "ts", "tstz", "wide"]
     assert all(odd[field] is None for field in nulled)
@@ -297,7 +298,8 @@ def test_a_failed_check_says_why_in_one_line(
     [
         ({"pasword": "x"}, "unknown field `pasword`"),
         ({"port": "x"}, "Expected `int`, got `str` - at `$.port`"),
-        ({"replication_method": {"method": "CDC"}}, "this server reads with Standard only"),
+        ({"replication_method": {"method": "Xmin"}}, "this server reads with Standard or CDC"),
+        ({"replication_method": {"method": "CDC"}}, "missing required field `replication_slot`"),
     ],
 )
 def test_an_unknown_setting_is_refused_by_name(change: dict[str, Any], problem: str) -> None:

@@ -57,6 +57,7 @@ _BUILT_IN = (
         command=(sys.executable, "-m", f"{_OURS}.postgres"),
         configure=f"{_OURS}.postgres.tables:configuration_of",
         direct=f"{_OURS}.postgres.direct:read",
+        log=f"{_OURS}.postgres.cdc.reader:reader_of",
     ),
     SourceConnector(
         type="files",

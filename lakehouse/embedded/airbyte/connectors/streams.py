@@ -135,8 +135,13 @@ class StreamReset:
     stream: ConfiguredStream
 
 
-class SchemaChangedError(Exception):
-    """The log goes on with columns that the configured streams do not have; nothing of it was handed back."""
+@dataclass(frozen=True)
+class LogOptions:
+    """How long to read, and in what portions."""
+
+    tail_until: float | None = None
+    """Epoch seconds until which new changes are waited for; None ends at the position of the start."""
+    batch_rows: int = 10_000
 
 
 class LogRead(Protocol):
@@ -153,19 +158,11 @@ class LogRead(Protocol):
         """Reads all streams from where `state` stands.
 
         What was handed back before a LogState is committed together with it before the next item is asked
-        for: after it, the log may be released. No transaction of the source is split by a LogState. Raises
-        ConnectorError with one clear line, and SchemaChangedError if `options` ask for it.
+        for: after it, the log may be released. No transaction of the source is split by a LogState.
+
+        Raises ConnectorError with one clear line; of kind `transient_error` when a table changed since the
+        read began, so that another attempt, which knows the new columns, goes on.
         """
-
-
-@dataclass(frozen=True)
-class LogOptions:
-    """How long to read, and what to do about columns that appear while reading."""
-
-    tail_until: float | None = None
-    """Epoch seconds until which new changes are waited for; None ends at the position of the start."""
-    stop_at_new_columns: bool = False
-    batch_rows: int = 10_000
 
 
 def state_messages(states: Mapping[Place, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -19,6 +19,25 @@ class Standard(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_fiel
     """`replication_method`: full reads, and incremental reads by a cursor column."""
 
 
+class Cdc(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, tag_field="method", tag="CDC"
+):
+    """`replication_method`: log-based reads. Slot and publication are made where they are missing."""
+
+    replication_slot: str
+    publication: str
+    plugin: Literal["pgoutput"] = "pgoutput"
+    invalid_cdc_cursor_position_behavior: Literal["Fail sync", "Re-sync data"] = "Fail sync"
+    heartbeat_action_query: str = ""
+    lsn_commit_behaviour: Literal["After loading Data in the destination"] = (
+        "After loading Data in the destination"
+    )
+    initial_waiting_seconds: int = 1200
+    """Of no effect, like the next two: the log is polled, and no queue lies between it and landing."""
+    queue_size: int = 10_000
+    initial_load_timeout_hours: int = 8
+
+
 class NoTunnel(
     msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="tunnel_method", tag="NO_TUNNEL"
 ):
@@ -26,7 +45,7 @@ class NoTunnel(
 
 
 class PostgresConfiguration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """source-postgres, replication method Standard."""
+    """source-postgres."""
 
     host: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 5432
@@ -35,7 +54,7 @@ class PostgresConfiguration(msgspec.Struct, forbid_unknown_fields=True, frozen=T
     username: str
     password: Secret = ""
     ssl_mode: SslMode = SslMode()
-    replication_method: Standard = Standard()
+    replication_method: Standard | Cdc = Standard()
     tunnel_method: NoTunnel = NoTunnel()
     source_type: Literal["postgres"] = msgspec.field(default="postgres", name="sourceType")
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
+from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.source import SERIALIZATION_ERROR, select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import (
     configuration_of,
@@ -34,23 +35,32 @@ def read(
     configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
 ) -> Iterator[LandingBatch | StreamState]:
     """One stream's batches and, at its end, its state; the same rows and values as the protocol path."""
-    from adbc_driver_postgresql import dbapi
-
     settings = configuration_of(configuration)
-    columns = stream.columns
     with connected(settings) as connection:
         table = table_for(connection, stream)
         query, reached = select(connection, table, stream, state, array_as_text=True)
         text = query.as_string(connection)
+    yield from read_query(settings, text, stream.columns)
+    if reached is not None:
+        yield StreamState(reached)
+
+
+def read_query(
+    settings: PostgresConfiguration, query: str, columns: tuple[Column, ...], snapshot: str | None = None
+) -> Iterator[LandingBatch]:
+    """The batches of a query made by `select`, as of an exported snapshot if one is named."""
+    from adbc_driver_postgresql import dbapi
+
     try:
         with dbapi.connect(connection_string(settings)) as direct, direct.cursor() as cursor:
-            cursor.execute(text)
+            if snapshot is not None:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            cursor.execute(query)
             for batch in cursor.fetch_record_batch():
                 yield _landing_batch(batch, columns)
     except dbapi.Error as error:
         raise query_error(settings, error) from error
-    if reached is not None:
-        yield StreamState(reached)
 
 
 def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> LandingBatch:

@@ -31,12 +31,15 @@ _KINDS = {
 }
 # Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one
 # value just outside the range, which the readers turn into NULL plus a recorded change.
-_CLAMPED = "LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01')"
+_CLAMPED = (
+    "CASE WHEN {column} IS NOT NULL THEN LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01') END"
+)
 _SQL = {
     "oid": "{column}::int8",
     "float4": "{column}::text::float8",  # the shortest decimal: 0.1, not 0.10000000149
     "money": "{column}::numeric::float8",
     "timetz": "({column} AT TIME ZONE 'UTC')::time",
+    "inet": "CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END",  # as the log: no /32 on a host
     "date": _CLAMPED,
     "timestamp": _CLAMPED,
     "timestamptz": _CLAMPED,

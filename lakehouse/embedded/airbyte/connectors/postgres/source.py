@@ -10,7 +10,10 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LSN
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import SCHEMA as LOG_COLUMNS
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import check_server
+from lakehouse.embedded.airbyte.connectors.postgres.configuration import Cdc, PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.cursor import window
 from lakehouse.embedded.airbyte.connectors.postgres.projection import GUARDED
 from lakehouse.embedded.airbyte.connectors.postgres.tables import (
@@ -47,6 +50,8 @@ class PostgresSource:
         """Connects and asks for at least one readable table. Raises ConnectorError."""
         settings = configuration_of(configuration)
         with connected(settings) as connection:
+            if isinstance(settings.replication_method, Cdc):
+                check_server(connection, settings)
             if not tables_of(connection, settings.schemas):
                 raise ConnectorError(
                     f"Postgres {settings.address}: user {settings.username} can read no table in"
@@ -57,8 +62,10 @@ class PostgresSource:
     def discover(self, configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every readable table and view as an AirbyteStream."""
         settings = configuration_of(configuration)
+        log_based = isinstance(settings.replication_method, Cdc)
         with connected(settings) as connection:
-            return [_stream(table) for table in tables_of(connection, settings.schemas).values()]
+            tables = tables_of(connection, settings.schemas).values()
+            return [_log_stream(table) if log_based else _stream(table) for table in tables]
 
     def read(
         self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
@@ -109,6 +116,15 @@ def _stream(table: Table) -> dict[str, Any]:
         "default_cursor_field": [],
         "source_defined_primary_key": [[name] for name in table.primary_key],
     }
+
+
+def _log_stream(table: Table) -> dict[str, Any]:
+    """A table whose changes are read from the log; without a primary key it can only be read in full."""
+    stream = _stream(table)
+    if not table.primary_key or not table.logged:
+        return stream | {"supported_sync_modes": ["full_refresh"]}
+    stream["json_schema"]["properties"] |= LOG_COLUMNS
+    return stream | {"source_defined_cursor": True, "default_cursor_field": [LSN]}
 
 
 def _lines(copied: Any) -> Iterator[bytes]:

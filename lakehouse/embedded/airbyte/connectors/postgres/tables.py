@@ -24,7 +24,7 @@ WITH RECURSIVE base AS (
     UNION ALL
     SELECT d.oid, b.root, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.typmod END
     FROM pg_type d JOIN base b ON d.typbasetype = b.oid WHERE d.typtype = 'd')
-SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'm'),
+SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'm'), c.relkind IN ('r', 'p') AND c.relpersistence = 'p',
        a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
        CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END < 0,
        CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull
@@ -61,6 +61,8 @@ class Table:
     primary_key: tuple[str, ...]
     versioned: bool
     """Whether its rows tell which transaction wrote them; those of a view or a foreign table do not."""
+    logged: bool
+    """Whether its changes are in the log; those of views and unlogged tables are not."""
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -71,19 +73,21 @@ class Table:
 def configuration_of(settings: Mapping[str, Any]) -> PostgresConfiguration:
     """The validated configuration. Raises ConnectorError naming the field."""
     method = settings.get("replication_method")
-    if isinstance(method, Mapping) and method.get("method") in ("CDC", "Xmin"):
-        problem = (
-            f"source-postgres replication_method {method['method']}: this server reads with Standard only"
-        )
-        raise ConnectorError(f"{problem}; set method: Standard, or use a real Airbyte", kind="config_error")
+    if isinstance(method, Mapping) and method.get("method") == "Xmin":
+        problem = "source-postgres replication_method Xmin: this server reads with Standard or CDC"
+        raise ConnectorError(f"{problem}; set one of them, or use a real Airbyte", kind="config_error")
     try:
         return msgspec.convert(settings, PostgresConfiguration)
     except msgspec.ValidationError as error:
         raise ConnectorError(f"source-postgres configuration: {error}", kind="config_error") from error
 
 
-def connection_string(configuration: PostgresConfiguration) -> str:
-    """A libpq connection string; the session reads only, speaks UTC and ISO."""
+def connection_string(configuration: PostgresConfiguration, *, writable: bool = False) -> str:
+    """A libpq connection string; the session reads only unless `writable`, speaks UTC and ISO."""
+    options = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex"
+    options += " -c lc_monetary=C -c extra_float_digits=1"
+    if not writable:
+        options += " -c default_transaction_read_only=on"
     return make_conninfo(
         host=configuration.host,
         port=configuration.port,
@@ -94,17 +98,19 @@ def connection_string(configuration: PostgresConfiguration) -> str:
         connect_timeout=15,
         application_name="airbyte source-postgres",
         client_encoding="utf8",
-        options="-c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex -c default_transaction_read_only=on",
+        options=options,
     )
 
 
 @contextmanager
-def connected(configuration: PostgresConfiguration) -> Iterator[psycopg.Connection[Any]]:
+def connected(
+    configuration: PostgresConfiguration, *, writable: bool = False
+) -> Iterator[psycopg.Connection[Any]]:
     """An autocommit connection. Raises ConnectorError where the server refuses or is not there."""
     try:
-        connection = psycopg.connect(connection_string(configuration), autocommit=True)
+        connection = psycopg.connect(connection_string(configuration, writable=writable), autocommit=True)
     except psycopg.OperationalError as error:
-        reason = _last_line(error)
+        reason = last_line(error)
         raise ConnectorError(
             f"cannot connect to Postgres {configuration.address} as {configuration.username}: {reason};"
             " check host, port, database, username and password of the source",
@@ -119,10 +125,11 @@ def connected(configuration: PostgresConfiguration) -> Iterator[psycopg.Connecti
 
 def query_error(configuration: PostgresConfiguration, error: Exception) -> ConnectorError:
     """A failed query as one line."""
-    return ConnectorError(f"Postgres {configuration.address}: {_last_line(error)}", detail=str(error))
+    return ConnectorError(f"Postgres {configuration.address}: {last_line(error)}", detail=str(error))
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception | str) -> str:
+    """The line of a server's message that tells what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = (
         [line for line in lines if "FATAL:" in line or "ERROR:" in line]
@@ -138,9 +145,9 @@ def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> 
     for schema, table, column in connection.execute(_KEYS, (list(schemas),)):
         keys.setdefault((schema, table), []).append(column)
     found: dict[tuple[str, str], Table] = {}
-    for schema, table, versioned, *described in connection.execute(_TABLES, (list(schemas),)):
+    for schema, table, versioned, logged, *described in connection.execute(_TABLES, (list(schemas),)):
         at = (schema, table)
-        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ())), versioned))
+        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ())), versioned, logged))
         entry.columns[described[0]] = PostgresColumn(*described)
     return found
 

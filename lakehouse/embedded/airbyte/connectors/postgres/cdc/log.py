@@ -1,0 +1,137 @@
+"""Rounds over the log: whole transactions, decoded and sorted by table."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from lakehouse.embedded.airbyte.connectors.postgres.cdc import pgoutput
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.changes import TableChanges
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.slot import lsn_text
+from lakehouse.embedded.airbyte.connectors.postgres.configuration import Cdc
+from lakehouse.embedded.airbyte.connectors.postgres.tables import Table
+from lakehouse.embedded.airbyte.connectors.streams import (
+    ConfiguredStream,
+    LogOptions,
+    Place,
+    StreamReset,
+    StreamRows,
+)
+from lakehouse.embedded.airbyte.protocol import ConnectorError
+
+ROUND_MESSAGES = 100_000
+_BATCH_BYTES = 16 * 2**20
+_PEEK = sql.SQL(
+    "COPY (SELECT data FROM pg_logical_slot_peek_binary_changes({slot}, {until}::pg_lsn, {most},"
+    " 'proto_version', '1', 'publication_names', {publication})) TO STDOUT (FORMAT binary)"
+)
+_COLUMNS = """
+SELECT attname, atttypid FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
+
+
+class Log:
+    """The log of some tables. Values that it does not repeat are read over a connection of their own."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        lookups: psycopg.Connection[Any],
+        cdc: Cdc,
+        options: LogOptions,
+    ) -> None:
+        self._connection = connection
+        self._lookups = lookups
+        self._cdc = cdc
+        self._batch_rows = options.batch_rows
+        self._tables: dict[tuple[str, str], Table] = {}
+        self._changes: dict[tuple[str, str], TableChanges] = {}
+        self._columns: dict[tuple[str, str], dict[str, int]] = {}
+
+    def follow(self, streams: Sequence[ConfiguredStream], tables: Mapping[Place, Table]) -> None:
+        """Names the tables to read, as they are now."""
+        self._tables = {(table.schema, table.name): table for table in tables.values()}
+        self._changes = {
+            (tables[place].schema, tables[place].name): TableChanges(stream, tables[place])
+            for stream in streams
+            if (place := (stream.namespace, stream.name))
+        }
+        self._columns = {at: self._current_columns(table) for at, table in self._tables.items()}
+
+    def round(
+        self, position: int, until: int, since: Mapping[Place, int]
+    ) -> Generator[StreamRows | StreamReset, None, int]:
+        """Changes of whole transactions that committed from `position` on; returns where the log is then read to.
+
+        Ends at `until`, or earlier after the transaction that makes ROUND_MESSAGES full. What a table's
+        snapshot (`since`) holds already is passed over.
+        """
+        tables: dict[int, TableChanges | None] = {}
+        commit, committed, end, seen = 0, "", position, 0
+        for message in self._messages(until):
+            seen += 1
+            match message[0]:
+                case pgoutput.INSERT | pgoutput.UPDATE | pgoutput.DELETE:
+                    changes = tables[pgoutput.relation_oid(message)]
+                    if commit < position or changes is None or commit < since[changes.place]:
+                        continue
+                    changes.add(pgoutput.row_change(message), commit, committed, len(message))
+                    if len(changes) >= self._batch_rows or changes.size >= _BATCH_BYTES:
+                        yield from self._taken(changes)
+                case pgoutput.BEGIN:
+                    commit, moment = pgoutput.begin(message)
+                    committed = moment.isoformat().replace("+00:00", "Z")
+                case pgoutput.COMMIT:
+                    end = pgoutput.commit_end(message)
+                case pgoutput.RELATION:
+                    relation = pgoutput.relation(message)
+                    tables[relation.oid] = changes = self._changes.get((relation.schema, relation.name))
+                    if changes is not None:
+                        yield from self._taken(changes)
+                        self._refuse_newer(relation)
+                        changes.describe(relation)
+                case pgoutput.TRUNCATE:
+                    for oid in pgoutput.truncated(message):
+                        changes = tables[oid]
+                        if changes is not None and commit >= max(position, since[changes.place]):
+                            yield from self._taken(changes)
+                            yield StreamReset(changes.stream)
+        for changes in self._changes.values():
+            yield from self._taken(changes)
+        return end if seen >= ROUND_MESSAGES else max(end, until)
+
+    def _messages(self, until: int) -> Iterator[bytes]:
+        query = _PEEK.format(
+            slot=self._cdc.replication_slot,
+            until=lsn_text(until),
+            most=ROUND_MESSAGES,
+            publication=sql.Literal(sql.Identifier(self._cdc.publication).as_string(self._connection)),
+        )
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            copy.set_types(["bytea"])
+            for (message,) in copy.rows():
+                yield message
+
+    def _taken(self, changes: TableChanges) -> Iterator[StreamRows]:
+        if len(changes):
+            yield StreamRows(changes.stream, changes.take(self._lookups))
+
+    def _refuse_newer(self, relation: pgoutput.Relation) -> None:
+        """A table that changed since the read began is read by another attempt, with its new columns.
+
+        The log may also describe the table as it was before the read began: missing columns are NULL then.
+        """
+        at = relation.schema, relation.name
+        described = {column.name: column.type_oid for column in relation.columns}
+        if described == self._columns[at] or self._current_columns(self._tables[at]) == self._columns[at]:
+            return
+        problem = f"table {relation.schema}.{relation.name} was altered while its log was read"
+        raise ConnectorError(f"{problem}; the next attempt reads its new columns", kind="transient_error")
+
+    def _current_columns(self, table: Table) -> dict[str, int]:
+        name = table.identifier.as_string(self._lookups)
+        return dict(self._lookups.execute(_COLUMNS, (name,)).fetchall())

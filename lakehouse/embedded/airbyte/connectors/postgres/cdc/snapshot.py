@@ -1,0 +1,48 @@
+"""The first read of a table: all rows of one exported snapshot, with the log position that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LSN, UPDATED_AT, without_log_columns
+from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
+from lakehouse.embedded.airbyte.connectors.postgres.direct import read_query
+from lakehouse.embedded.airbyte.connectors.postgres.source import select
+from lakehouse.embedded.airbyte.connectors.postgres.tables import Table
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
+from lakehouse.embedded.airbyte.records import LandingBatch
+from lakehouse.embedded.airbyte.types import Column
+
+
+def read_snapshot(
+    connection: psycopg.Connection[Any],
+    settings: PostgresConfiguration,
+    stream: ConfiguredStream,
+    table: Table,
+    snapshot: tuple[str, int],
+) -> Iterator[LandingBatch]:
+    """All rows of a table as of a snapshot, as changes made at the snapshot's log position."""
+    name, position = snapshot
+    plain = without_log_columns(stream)
+    query, _ = select(connection, table, plain, None, array_as_text=True)
+    constants = {LSN: float(position), UPDATED_AT: iso_moment(epoch_ms())}
+    for batch in read_query(settings, query.as_string(connection), plain.columns, name):
+        yield replace(batch, rows=_with_log_columns(batch.rows, stream.columns, constants))
+
+
+def _with_log_columns(
+    rows: pa.RecordBatch, columns: tuple[Column, ...], constants: dict[str, Any]
+) -> pa.RecordBatch:
+    arrays = [
+        rows.column(column.name)
+        if column.name in rows.schema.names
+        else pa.repeat(pa.scalar(constants.get(column.source), column.type.arrow), rows.num_rows)
+        for column in columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in columns])
