@@ -210,9 +210,7 @@ def test_out_of_line_values_survive_updates_of_other_columns(database: Database,
 
 
 def test_a_truncated_table_begins_a_generation_of_its_own(database: Database) -> None:
-    database.execute(
-        "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT generate_series(1, 5)"
-    )
+    database.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t SELECT generate_series(1, 5)")
     follower = Follower(database, "t")
     follower.follow()
     database.execute("INSERT INTO t VALUES (6)", "TRUNCATE t", "INSERT INTO t VALUES (7)")
@@ -287,7 +285,11 @@ def test_a_transaction_larger_than_a_batch_is_handed_on_in_pieces(database: Data
     follower.follow()
     database.execute("INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 25000) i")
     items = follower.follow()
-    assert [item.batch.rows.num_rows for item in items if isinstance(item, StreamRows)] == [10000, 10000, 5000]
+    assert [item.batch.rows.num_rows for item in items if isinstance(item, StreamRows)] == [
+        10000,
+        10000,
+        5000,
+    ]
     assert len(follower.values("t")) == 25000
 
 

@@ -31,9 +31,7 @@ _KINDS = {
 }
 # Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one
 # value just outside the range, which the readers turn into NULL plus a recorded change.
-_CLAMPED = (
-    "CASE WHEN {column} IS NOT NULL THEN LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01') END"
-)
+_CLAMPED = "CASE WHEN {column} IS NOT NULL THEN LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01') END"
 _SQL = {
     "oid": "{column}::int8",
     "float4": "{column}::text::float8",  # the shortest decimal: 0.1, not 0.10000000149
