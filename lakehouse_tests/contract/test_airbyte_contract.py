@@ -569,14 +569,17 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("stream", "detail"),
         [
-            ({"name": "nothing"}, "stream nothing: the source has no such stream; it has customers, orders"),
+            (
+                {"name": "nothing"},
+                "stream nothing: the source has no such stream; it has customers, keyless, orders",
+            ),
             (
                 {
-                    "name": "customers",
+                    "name": "keyless",
                     "syncMode": "incremental_deduped_history",
-                    "cursorField": ["updated_at"],
+                    "cursorField": ["at"],
                 },
-                "use incremental_append and deduplicate by primary key downstream",
+                "stream keyless: incremental_deduped_history needs primaryKey",
             ),
             (
                 {"name": "customers", "syncMode": "incremental_append"},
@@ -597,6 +600,7 @@ class TestRequests:
         self, airbyte: AirbyteServer, database: Database, stream: dict[str, Any], detail: str
     ) -> None:
         made = airbyte.call("GET", f"{airbyte.public}/connections/{shop(airbyte, database).id}")
+        database.execute("CREATE TABLE keyless (at int)")
         body = {
             "name": unique("bad"), "sourceId": made["sourceId"], "destinationId": made["destinationId"],
             "prefix": unique("p"), "configurations": {"streams": [stream]},

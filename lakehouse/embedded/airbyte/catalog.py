@@ -9,13 +9,14 @@ from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
 from lakehouse.embedded.airbyte.requests import StreamConfiguration
 from lakehouse.embedded.airbyte.types import columns_of
 
+DEDUP = "append_dedup"
 # The public API's sync modes as the protocol's (source mode, destination mode).
 SYNC_MODES = {
     "full_refresh_overwrite": ("full_refresh", "overwrite"),
     "full_refresh_append": ("full_refresh", "append"),
     "incremental_append": ("incremental", "append"),
+    "incremental_deduped_history": ("incremental", DEDUP),
 }
-DEDUP = "incremental_deduped_history"
 
 
 class CatalogError(ValueError):
@@ -35,14 +36,17 @@ def sync_catalog(
 
 
 def configured_streams(catalog: Mapping[str, Any]) -> list[ConfiguredStream]:
-    """The selected streams as the protocol's configured catalogue, deselected fields left out."""
+    """The selected streams as the protocol's configured catalogue, deselected fields left out.
+
+    append_dedup becomes append: destination-s3 only appends, whoever reads the landing files de-duplicates them.
+    """
     return [
         ConfiguredStream(
             name=entry["stream"]["name"],
             namespace=entry["stream"].get("namespace"),
             json_schema=_selected_schema(entry),
             sync_mode=entry["config"]["syncMode"],
-            destination_sync_mode=entry["config"]["destinationSyncMode"],
+            destination_sync_mode=entry["config"]["destinationSyncMode"].removesuffix("_dedup"),
             cursor_field=tuple(entry["config"]["cursorField"]),
             primary_key=tuple(tuple(path) for path in entry["config"]["primaryKey"]),
         )
@@ -142,11 +146,6 @@ def _entry(stream: Mapping[str, Any], selection: StreamConfiguration | None) -> 
 
 def _modes(described: Mapping[str, Any], selection: StreamConfiguration) -> tuple[str, str]:
     mode = selection.sync_mode or "full_refresh_overwrite"
-    if mode == DEDUP:
-        raise CatalogError(
-            f"stream {selection.name}: destination s3 only appends and cannot keep a deduplicated history;"
-            " use incremental_append and deduplicate by primary key downstream"
-        )
     modes = SYNC_MODES[mode]
     if modes[0] not in described["supportedSyncModes"]:
         raise CatalogError(
@@ -184,6 +183,10 @@ def _check_fields(entry: Mapping[str, Any]) -> None:
             raise CatalogError(
                 f"stream {name}: {role} {'.'.join(path)} is no field of it; the fields are {fields}"
             )
+    if config["destinationSyncMode"] == DEDUP and not config["primaryKey"]:
+        raise CatalogError(
+            f'stream {name}: incremental_deduped_history needs primaryKey, such as [["id"]]; the source names none'
+        )
     kept = {field["fieldPath"][0] for field in config["selectedFields"]}
     for role, path in named[:1] + [pair for pair in named if pair[0] == "primaryKey"]:
         if kept and path[0] not in kept:

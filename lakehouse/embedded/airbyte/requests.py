@@ -9,6 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+SyncMode = Literal[
+    "full_refresh_overwrite", "full_refresh_append", "incremental_append", "incremental_deduped_history"
+]
+SchemaUpdates = Literal["ignore", "disable_connection", "propagate_columns", "propagate_fully"]
+
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """A request body."""
@@ -68,10 +73,11 @@ class StreamConfigurations(Body):
     streams: list[StreamConfiguration]
 
 
-class Schedule(Body):
-    """When the server itself starts syncs: never. Dagster does."""
+class ScheduleRequest(Body):
+    """When the server itself starts syncs; `cronExpression` is Quartz's, a time zone may follow it."""
 
-    schedule_type: Literal["manual"]
+    schedule_type: Literal["manual", "cron"]
+    cron_expression: str | None = None
 
 
 class CreateConnection(Body):
@@ -82,11 +88,11 @@ class CreateConnection(Body):
     name: str | None = None
     workspace_id: str | None = None
     configurations: StreamConfigurations | None = None
-    schedule: Schedule | None = None
+    schedule: ScheduleRequest | None = None
     namespace_definition: Literal["source", "destination", "custom_format"] = "destination"
     namespace_format: str | None = None
     prefix: str = ""
-    non_breaking_schema_updates_behavior: Literal["ignore"] = "ignore"
+    non_breaking_schema_updates_behavior: SchemaUpdates = "ignore"
     status: Literal["active", "inactive"] = "active"
 
 
@@ -100,11 +106,11 @@ class PatchConnection(Body):
     destination_id: str | None = None
     name: str | None = None
     configurations: StreamConfigurations | None = None
-    schedule: Schedule | None = None
+    schedule: ScheduleRequest | None = None
     namespace_definition: Literal["source", "destination", "custom_format"] | None = None
     namespace_format: str | None = None
     prefix: str | None = None
-    non_breaking_schema_updates_behavior: Literal["ignore"] | None = None
+    non_breaking_schema_updates_behavior: SchemaUpdates | None = None
     status: Literal["active", "inactive"] | None = None
 
 

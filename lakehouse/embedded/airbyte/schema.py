@@ -92,4 +92,12 @@ CREATE TABLE IF NOT EXISTS cleanups (
     prefix TEXT NOT NULL,
     pattern TEXT NOT NULL,
     minimum_generation_id INTEGER NOT NULL);
+
+CREATE TABLE IF NOT EXISTS schedules (
+    connection_id TEXT PRIMARY KEY REFERENCES connections(id) ON DELETE CASCADE,
+    time_unit TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    cron_expression TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    next_at INTEGER NOT NULL);
 """

@@ -21,6 +21,7 @@ from lakehouse.embedded.airbyte.requests import (
     SourceId,
     WorkspaceId,
 )
+from lakehouse.embedded.airbyte.schedules import schedule_of
 from lakehouse.embedded.airbyte.service import Service
 from lakehouse.embedded.airbyte.store import Row, new_id
 
@@ -64,7 +65,8 @@ class _ConfigurationApi:
 
     async def get_connection(self, request: Request) -> Response:
         given = await body(request, ConnectionId)
-        return JSONResponse(config_connection(self._service.connections.get(given.connection_id)))
+        row = self._service.connections.get(given.connection_id)
+        return JSONResponse(config_connection(row, schedule_of(self._service.store, row["id"])))
 
     async def sync(self, request: Request) -> Response:
         given = await body(request, ConnectionId)

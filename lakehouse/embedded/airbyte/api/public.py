@@ -24,6 +24,7 @@ from lakehouse.embedded.airbyte.requests import (
     PutActor,
     TokenRequest,
 )
+from lakehouse.embedded.airbyte.schedules import schedule_of
 from lakehouse.embedded.airbyte.service import Service
 from lakehouse.embedded.airbyte.store import Condition, Row
 
@@ -136,19 +137,19 @@ class _PublicApi:
         rows = self._service.store.page(
             "connections", _workspaces(page), _OLDEST_FIRST, page.limit, page.offset
         )
-        return JSONResponse(page.response([public_connection(row) for row in rows]))
+        return JSONResponse(page.response([self._shown_connection(row) for row in rows]))
 
     async def create_connection(self, request: Request) -> Response:
         row = await self._service.connections.create(await body(request, CreateConnection))
-        return JSONResponse(public_connection(row))
+        return JSONResponse(self._shown_connection(row))
 
     async def get_connection(self, request: Request) -> Response:
-        return JSONResponse(public_connection(self._connection(request)))
+        return JSONResponse(self._shown_connection(self._connection(request)))
 
     async def patch_connection(self, request: Request) -> Response:
         given = await body(request, PatchConnection)
         row = await self._service.connections.change(self._connection(request), given)
-        return JSONResponse(public_connection(row))
+        return JSONResponse(self._shown_connection(row))
 
     async def delete_connection(self, request: Request) -> Response:
         connection = self._connection(request)
@@ -181,6 +182,9 @@ class _PublicApi:
 
     def _connection(self, request: Request) -> Row:
         return self._service.connections.get(request.path_params["id"])
+
+    def _shown_connection(self, row: Row) -> dict[str, Any]:
+        return public_connection(row, schedule_of(self._service.store, row["id"]))
 
     def _job(self, request: Request) -> Row:
         return self._service.jobs.get(request.path_params["id"])

@@ -8,9 +8,12 @@ from lakehouse.embedded.airbyte.catalog import public_configurations
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_duration, iso_moment
 from lakehouse.embedded.airbyte.connectors.registry import S3_DESTINATION_ID, Registry
 from lakehouse.embedded.airbyte.operations.secrets import masked
+from lakehouse.embedded.airbyte.schedules import Schedule
 from lakehouse.embedded.airbyte.store import Row
 
 _NAMESPACES = {"source": "source", "destination": "destination", "custom_format": "customformat"}
+
+_SCHEMA_UPDATES = {"disable_connection": "disable"}
 
 
 def public_workspace(row: Row) -> dict[str, Any]:
@@ -37,7 +40,26 @@ def _definition_id(row: Row, registry: Registry) -> str:
     return connector.definition_id if connector else S3_DESTINATION_ID if row["kind"] == "destination" else ""
 
 
-def public_connection(row: Row) -> dict[str, Any]:
+def _public_schedule(schedule: Schedule | None) -> dict[str, Any]:
+    if schedule is None:
+        return {"scheduleType": "manual"}
+    if schedule.is_cron:
+        zone = "" if schedule.time_zone == "UTC" else f" {schedule.time_zone}"
+        return {"scheduleType": "cron", "cronExpression": schedule.cron_expression + zone}
+    return {"scheduleType": "basic", "basicTiming": f"Every {schedule.units} {schedule.time_unit}"}
+
+
+def _config_schedule(schedule: Schedule | None) -> dict[str, Any]:
+    if schedule is None:
+        return {"scheduleType": "manual"}
+    if schedule.is_cron:
+        cron = {"cronExpression": schedule.cron_expression, "cronTimeZone": schedule.time_zone}
+        return {"scheduleType": "cron", "scheduleData": {"cron": cron}}
+    basic = {"timeUnit": schedule.time_unit, "units": schedule.units}
+    return {"scheduleType": "basic", "scheduleData": {"basicSchedule": basic}}
+
+
+def public_connection(row: Row, schedule: Schedule | None) -> dict[str, Any]:
     """ConnectionResponse of the public API."""
     shown = {
         "connectionId": row["id"],
@@ -46,7 +68,7 @@ def public_connection(row: Row) -> dict[str, Any]:
         "destinationId": row["destination_id"],
         "workspaceId": row["workspace_id"],
         "status": row["status"],
-        "schedule": {"scheduleType": "manual"},
+        "schedule": _public_schedule(schedule),
         "dataResidency": "auto",
         "configurations": {"streams": public_configurations(row["catalog"])},
         "createdAt": row["created_at"] // 1000,
@@ -87,7 +109,7 @@ def config_workspace(row: Row) -> dict[str, Any]:
     }
 
 
-def config_connection(row: Row) -> dict[str, Any]:
+def config_connection(row: Row, schedule: Schedule | None) -> dict[str, Any]:
     """ConnectionRead of the configuration API."""
     shown = {
         "connectionId": row["id"],
@@ -97,8 +119,9 @@ def config_connection(row: Row) -> dict[str, Any]:
         "workspaceId": row["workspace_id"],
         "namespaceDefinition": _NAMESPACES[row["namespace_definition"]],
         "prefix": row["prefix"],
-        "scheduleType": "manual",
+        **_config_schedule(schedule),
         "status": row["status"],
+        "nonBreakingChangesPreference": _SCHEMA_UPDATES.get(row["schema_updates"], row["schema_updates"]),
         "syncCatalog": row["catalog"],
         "breakingChange": False,
         "createdAt": row["created_at"] // 1000,
