@@ -75,6 +75,12 @@ class AirbyteSettings(_Section):
     client_id: str | None = None
     client_secret: SecretStr | None = None
     poll_seconds: float = Field(default=0.5, gt=0)
+    timeout_minutes: float = Field(default=60, gt=0)
+    """This and what follows is how the embedded server runs its jobs."""
+    max_retries: int = Field(default=3, ge=0)
+    threads: int = Field(default=2, ge=1)
+    batch_size: int = Field(default=20_000, ge=1)
+    buffer_size_mb: int = Field(default=200, ge=1)
 
 
 class PostgresSettings(_Section):

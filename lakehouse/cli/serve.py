@@ -68,7 +68,9 @@ def airbyte(
     """The Airbyte-compatible server: the public API and real Airbyte-protocol connectors."""
     from urllib.parse import urlsplit
 
+    from lakehouse.embedded.airbyte.attempts import Retries
     from lakehouse.embedded.airbyte.server import AirbyteServerConfig, serve
+    from lakehouse.embedded.airbyte.tuning import Tuning
     from lakehouse.errors import ConfigurationError
     from lakehouse.settings import load_settings
 
@@ -84,6 +86,9 @@ def airbyte(
             user=user,
             password=_password(password_file, section.password, "LAKEHOUSE_AIRBYTE__PASSWORD"),
             workspace_id=workspace,
+            job_timeout_seconds=section.timeout_minutes * 60,
+            retries=Retries(section.max_retries),
+            tuning=Tuning(section.threads, section.batch_size, section.buffer_size_mb),
         )
     )
 

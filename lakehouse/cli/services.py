@@ -61,7 +61,9 @@ def stack_services(settings: Settings, names: Iterable[str] = SERVICES) -> list[
         services.append(postgres_service(home, postgres_login(settings)))
     if AIRBYTE in chosen:
         workspace = _required(settings.airbyte.workspace_id, "LAKEHOUSE_AIRBYTE__WORKSPACE_ID", settings)
-        services.append(airbyte_service(home, airbyte_login(settings), workspace))
+        services.append(
+            airbyte_service(home, airbyte_login(settings), workspace, env=_airbyte_limits(settings))
+        )
     if DREMIO in chosen:
         services.append(dremio_service(home, dremio_login(settings), settings.dremio.flight_port))
     if DAGSTER in chosen:
@@ -108,6 +110,13 @@ def airbyte_login(settings: Settings) -> Login:
     user = _required(settings.airbyte.user, "LAKEHOUSE_AIRBYTE__USER", settings)
     password = _secret(settings.airbyte.password, "LAKEHOUSE_AIRBYTE__PASSWORD", settings)
     return Login(url.hostname or "127.0.0.1", url.port or 8000, user, password)
+
+
+def _airbyte_limits(settings: Settings) -> dict[str, str]:
+    """The settings that say how jobs are run, for the server's own process."""
+    names = ("TIMEOUT_MINUTES", "MAX_RETRIES", "THREADS", "BATCH_SIZE", "BUFFER_SIZE_MB")
+    keys = [f"LAKEHOUSE_AIRBYTE__{name}" for name in names]
+    return {key: settings.environ[key] for key in keys}
 
 
 def dremio_login(settings: Settings) -> Login:

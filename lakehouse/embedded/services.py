@@ -37,8 +37,10 @@ def postgres_service(home: Path, login: Login) -> Service:
     )
 
 
-def airbyte_service(home: Path, login: Login, workspace_id: str) -> Service:
-    """The Airbyte-compatible server, kept in `<home>/airbyte`."""
+def airbyte_service(
+    home: Path, login: Login, workspace_id: str, *, env: Mapping[str, str] | None = None
+) -> Service:
+    """The Airbyte-compatible server, kept in `<home>/airbyte`; `env` holds settings of its jobs."""
     address = f"http://{login.host}:{login.port}"
     return Service(
         name=AIRBYTE,
@@ -46,7 +48,7 @@ def airbyte_service(home: Path, login: Login, workspace_id: str) -> Service:
         address=address,
         health=f"{address}/api/v1/health",
         ports=(Port(login.port, "airbyte", "LAKEHOUSE_AIRBYTE__URL", login.host),),
-        env={"LAKEHOUSE_AIRBYTE__PASSWORD": login.password},
+        env={**(env or {}), "LAKEHOUSE_AIRBYTE__PASSWORD": login.password},
     )
 
 

@@ -468,7 +468,7 @@ class TestRequests:
         ("method", "path", "body", "detail"),
         [
             ("POST", "/jobs", {"connectionId": "x", "jobType": "sync", "extra": 1}, "unknown field `extra`"),
-            ("POST", "/jobs", {"connectionId": "x", "jobType": "reset"}, "Invalid enum value 'reset'"),
+            ("POST", "/jobs", {"connectionId": "x", "jobType": "check"}, "Invalid enum value 'check'"),
             ("POST", "/jobs", {"connectionId": "x"}, "missing required field `jobType`"),
             ("POST", "/connections", {"sourceId": 1, "destinationId": "d"}, "Expected `str`, got `int`"),
             ("POST", "/sources", {"name": "n"}, "missing required field `workspaceId`"),
@@ -505,7 +505,7 @@ class TestRequests:
         for path in ("/sources/x", "/connections/x", "/jobs/999999", "/workspaces/x"):
             assert "there is no" in airbyte.call("GET", airbyte.public + path, 404)["detail"]
         airbyte.call("POST", f"{airbyte.config}/connections/get", 404, json={"connectionId": "x"})
-        assert "is not served" in airbyte.call("GET", f"{airbyte.public}/streams", 404)["detail"]
+        assert "is not served" in airbyte.call("GET", f"{airbyte.public}/tags", 404)["detail"]
         airbyte.call("PUT", f"{airbyte.public}/workspaces", 405)
 
     def test_pages_are_ordered_and_complete(self, airbyte_of_its_own: MakeServer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from lakehouse.embedded.airbyte.attempts import Retries, settle
 from lakehouse.embedded.airbyte.landing.cleanup import forget_older_generations
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.target import LandingTarget, landing_target
@@ -20,21 +21,20 @@ from lakehouse.embedded.airbyte.worker import failure, scratch_folder
 
 logger = logging.getLogger(__name__)
 
-_UNTIDY = "SELECT id FROM jobs WHERE status IN ('failed', 'cancelled') AND files_discarded = 0"
+_UNTIDY = "SELECT id FROM jobs WHERE status IN ('failed', 'cancelled', 'incomplete') AND files_discarded = 0"
 
 
-def recover(store: Store) -> None:
-    """Fails the jobs a killed server left running, removes their files, finishes interrupted clean-ups."""
+def recover(store: Store, retries: Retries) -> None:
+    """Ends the attempts a killed server left running, removes their files, finishes interrupted clean-ups."""
     for job in store.rows("SELECT * FROM jobs WHERE status = 'running'"):
         kill_group(job)
         problem = "the server restarted while this job ran; start it again"
-        store.end_job(job["id"], "failed", failure(problem, "airbyte_platform", "transient_error"))
-        logger.warning("job %s failed: server restarted", job["id"], extra={"job_id": job["id"]})
+        reason = job["failure"] or failure(problem, "airbyte_platform", "transient_error")
+        settle(store, job["id"], reason, retries)
+        logger.warning("job %s was running when the server ended", job["id"], extra={"job_id": job["id"]})
     for job in store.rows("SELECT DISTINCT job_id AS id FROM landing_files WHERE committed = 0"):
         discard_files(store, job["id"])
-    for job in store.rows(
-        "SELECT id FROM jobs WHERE status IN ('failed', 'cancelled') AND files_discarded = 0"
-    ):
+    for job in store.rows(_UNTIDY):
         discard_files(store, job["id"])
     for cleanup in store.rows("SELECT * FROM cleanups"):
         target = _target(store, cleanup["destination_id"])

@@ -1,11 +1,11 @@
-"""Request bodies of both APIs. A field that is not here is refused by name.
+"""Request bodies of the public API. A field that is not here is refused by name.
 
-Source: Airbyte public API (https://reference.airbyte.com) and configuration API; field names are theirs.
+Source: https://reference.airbyte.com; field names are Airbyte's.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ SyncMode = Literal[
     "full_refresh_overwrite", "full_refresh_append", "incremental_append", "incremental_deduped_history"
 ]
 SchemaUpdates = Literal["ignore", "disable_connection", "propagate_columns", "propagate_fully"]
+Nothing = Annotated[tuple[str, ...], msgspec.Meta(max_length=0)]
+"""A list that clients send empty; what it could hold, this server has not."""
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -32,6 +34,7 @@ class PatchActor(Body):
     """PATCH /sources/{id} and PATCH /destinations/{id}: given configuration fields replace stored ones."""
 
     name: str | None = None
+    workspace_id: str | None = None
     configuration: dict[str, Any] | None = None
 
 
@@ -65,6 +68,8 @@ class StreamConfiguration(Body):
     cursor_field: list[str] | None = None
     primary_key: list[list[str]] | None = None
     selected_fields: list[SelectedField] | None = None
+    mappers: Nothing = ()
+    include_files: Literal[False] = False
 
 
 class StreamConfigurations(Body):
@@ -94,6 +99,8 @@ class CreateConnection(Body):
     prefix: str = ""
     non_breaking_schema_updates_behavior: SchemaUpdates = "ignore"
     status: Literal["active", "inactive"] = "active"
+    data_residency: Literal["auto"] = "auto"
+    tags: Nothing = ()
 
 
 class PatchConnection(Body):
@@ -112,13 +119,15 @@ class PatchConnection(Body):
     prefix: str | None = None
     non_breaking_schema_updates_behavior: SchemaUpdates | None = None
     status: Literal["active", "inactive"] | None = None
+    data_residency: Literal["auto"] = "auto"
+    tags: Nothing = ()
 
 
 class CreateJob(Body):
-    """POST /jobs."""
+    """POST /jobs. A refresh reads every stream anew and then removes what was landed before, as Airbyte's does."""
 
     connection_id: str
-    job_type: Literal["sync"]
+    job_type: Literal["sync", "refresh", "clear", "reset"]
 
 
 class TokenRequest(Body, rename=None):
@@ -127,39 +136,3 @@ class TokenRequest(Body, rename=None):
     client_id: str
     client_secret: str
     grant_type: Literal["client_credentials", "client-credentials"] = "client_credentials"
-
-
-class ConnectionId(Body):
-    """A configuration API body that names a connection."""
-
-    connection_id: str
-
-
-class SourceId(Body):
-    """A configuration API body that names a source."""
-
-    source_id: str
-
-
-class DiscoverSchema(Body):
-    """POST sources/discover_schema."""
-
-    source_id: str
-    connection_id: str | None = None
-    disable_cache: bool = False
-
-
-class WorkspaceId(Body):
-    """A configuration API body that names a workspace."""
-
-    workspace_id: str
-
-
-class JobId(Body):
-    """A configuration API body that names a job."""
-
-    id: int
-
-
-class Nothing(Body):
-    """A configuration API call without parameters."""

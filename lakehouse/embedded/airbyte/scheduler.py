@@ -12,12 +12,15 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.attempts import Retries, begin_attempt, next_job, settle
 from lakehouse.embedded.airbyte.recovery import discard_files
+from lakehouse.embedded.airbyte.refreshes import begin_refresh, end_refresh
 from lakehouse.embedded.airbyte.store import Row, Store
+from lakehouse.embedded.airbyte.tuning import Tuning
 from lakehouse.embedded.airbyte.worker import failure
 
 logger = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ _LOG_DAYS = 30
 
 
 class Scheduler:
-    """Starts pending jobs in order, at most `workers` at once, each for at most `timeout_seconds`."""
+    """Starts jobs in order, at most `workers` at once, each attempt for at most `timeout_seconds`."""
 
     def __init__(
         self,
@@ -35,6 +38,8 @@ class Scheduler:
         *,
         workers: int,
         timeout_seconds: float,
+        retries: Retries,
+        tuning: Tuning,
         connectors: Mapping[str, Sequence[str]],
         direct: bool,
     ) -> None:
@@ -42,7 +47,9 @@ class Scheduler:
         self._home = home
         self._workers = workers
         self._timeout = timeout_seconds
-        self._arguments = ["--connectors", json.dumps(connectors)] + ([] if direct else ["--protocol-only"])
+        self.retries = retries
+        self._arguments = ["--connectors", json.dumps(connectors), *tuning.arguments()]
+        self._arguments += [] if direct else ["--protocol-only"]
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._watchers: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -50,17 +57,15 @@ class Scheduler:
         self._forget_old_logs()
 
     async def dispatch(self) -> None:
-        """Starts as many pending jobs as there is room for."""
+        """Starts as many waiting jobs as there is room for."""
         while not self._stopping and len(self._watchers) < self._workers:
-            job = self._store.row("SELECT * FROM jobs WHERE status = 'pending' ORDER BY id LIMIT 1")
+            job = next_job(self._store)
             if job is None:
                 return
-            now = epoch_ms()
-            self._store.execute(
-                "UPDATE jobs SET status = 'running', started_at = ?, updated_at = ?"
-                " WHERE id = ? AND status = 'pending'",
-                now, now, job["id"],
-            )  # fmt: skip
+            with self._store.transaction():
+                if job["status"] == "pending":
+                    begin_refresh(self._store, job)
+                begin_attempt(self._store, job["id"])
             watcher = asyncio.create_task(self._watch(job))
             self._watchers.add(watcher)
             watcher.add_done_callback(self._watchers.discard)
@@ -72,11 +77,11 @@ class Scheduler:
             self._kill(job_id)
 
     async def stop(self) -> None:
-        """Kills every worker; their jobs fail with the reason."""
+        """Kills every worker; their attempts fail with the reason."""
         self._stopping = True
         for job_id in list(self._running):
             problem = "the server was stopped while this job ran; start it again"
-            self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "transient_error"))
+            self._settle(job_id, failure(problem, "airbyte_platform", "transient_error"))
             self._kill(job_id)
         if self._watchers:
             await asyncio.wait(self._watchers, timeout=10)
@@ -98,7 +103,7 @@ class Scheduler:
             process = await self._start(job_id)
         except OSError as error:
             problem = f"cannot start a worker: {error}"
-            self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "system_error"))
+            self._settle(job_id, failure(problem, "airbyte_platform", "system_error"))
             return
         self._running[job_id] = process
         try:
@@ -113,13 +118,21 @@ class Scheduler:
         code = await process.wait()
         del self._running[job_id]
         problem = f"the worker ended without a result (exit code {code}); see {self.log_path(job_id)}"
-        self._store.end_job(job_id, "failed", failure(problem, "airbyte_platform", "system_error"))
+        self._settle(job_id, failure(problem, "airbyte_platform", "system_error"))
         ended = self._store.job(job_id) or job
         reason = f": {ended['failure']['externalMessage']}" if ended["failure"] else ""
         logger.info("job %s %s%s", job_id, ended["status"], reason, extra={"job_id": job_id})
-        if ended["status"] != "succeeded":
+        if ended["status"] == "succeeded":
+            end_refresh(self._store, job["connection_id"])
+        else:
             discard_files(self._store, job_id)
         asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.dispatch()))
+
+    def _settle(self, job_id: int, otherwise: dict[str, Any]) -> None:
+        """End an attempt that did not succeed, for the reason its worker gave, or else this one."""
+        job = self._store.job(job_id)
+        if job is not None:
+            settle(self._store, job_id, job["failure"] or otherwise, self.retries)
 
     async def _start(self, job_id: int) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "lakehouse.embedded.airbyte.worker", str(self._home), str(job_id)]

@@ -59,8 +59,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     pid_started REAL,
     failure TEXT,
     files_discarded INTEGER NOT NULL DEFAULT 0);
-CREATE UNIQUE INDEX IF NOT EXISTS one_active_job ON jobs(connection_id)
-    WHERE status IN ('pending', 'running');
+DROP INDEX IF EXISTS one_active_job;  -- of homes that knew no incomplete jobs
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_job ON jobs(connection_id)
+    WHERE status IN ('pending', 'running', 'incomplete');
 CREATE INDEX IF NOT EXISTS jobs_of_connection ON jobs(connection_id, created_at);
 
 CREATE TABLE IF NOT EXISTS job_streams (
@@ -100,4 +101,32 @@ CREATE TABLE IF NOT EXISTS schedules (
     cron_expression TEXT NOT NULL,
     time_zone TEXT NOT NULL,
     next_at INTEGER NOT NULL);
+
+CREATE TABLE IF NOT EXISTS failed_attempts (
+    job_id INTEGER NOT NULL REFERENCES jobs(id),
+    number INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    retry_at INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    streams TEXT NOT NULL,
+    PRIMARY KEY (job_id, number));
+
+CREATE TABLE IF NOT EXISTS finished_streams (
+    job_id INTEGER NOT NULL REFERENCES jobs(id),
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (job_id, namespace, name));
+
+CREATE TABLE IF NOT EXISTS refreshes (
+    job_id INTEGER PRIMARY KEY REFERENCES jobs(id),
+    mode TEXT NOT NULL,
+    places TEXT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS minimum_generations (
+    connection_id TEXT NOT NULL REFERENCES connections(id) ON DELETE CASCADE,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    generation_id INTEGER NOT NULL,
+    PRIMARY KEY (connection_id, namespace, name));
 """

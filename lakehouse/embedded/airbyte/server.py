@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from lakehouse.embedded.airbyte.api.application import application
+from lakehouse.embedded.airbyte.attempts import Retries
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.connectors.registry import Registry
 from lakehouse.embedded.airbyte.credentials import Credentials, load_credentials
@@ -24,6 +26,8 @@ from lakehouse.embedded.airbyte.recovery import empty_scratch, recover
 from lakehouse.embedded.airbyte.scheduler import Scheduler
 from lakehouse.embedded.airbyte.service import Service
 from lakehouse.embedded.airbyte.store import Store
+from lakehouse.embedded.airbyte.timetable import Timetable
+from lakehouse.embedded.airbyte.tuning import Tuning
 from lakehouse.embedded.errors import EmbeddedError
 from lakehouse.embedded.ports import Port, require_free
 
@@ -36,8 +40,9 @@ _PREDECESSOR_SECONDS = 5  # a server that is stopping may still hold the home
 class AirbyteServerConfig:
     """Everything the server needs. `home` holds database, credentials and job logs, and belongs to it alone.
 
-    `connectors` adds source types as commands that speak the Airbyte protocol; `direct` lets the built-in
-    sources hand over Arrow batches instead of printing records.
+    An attempt of a job runs for at most `job_timeout_seconds`. `connectors` adds source types as commands that
+    speak the Airbyte protocol; `direct` lets the built-in sources hand over Arrow batches instead of printing
+    records.
     """
 
     home: Path
@@ -48,6 +53,8 @@ class AirbyteServerConfig:
     workspace_id: str | None = None
     workers: int = 2
     job_timeout_seconds: float = 3600
+    retries: Retries = field(default_factory=Retries)
+    tuning: Tuning = field(default_factory=Tuning)
     connectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     direct: bool = True
 
@@ -92,6 +99,8 @@ def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIA
         config.home,
         workers=config.workers,
         timeout_seconds=config.job_timeout_seconds,
+        retries=config.retries,
+        tuning=config.tuning,
         connectors=config.connectors,
         direct=config.direct,
     )
@@ -99,9 +108,10 @@ def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIA
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        recover(store)
-        await scheduler.dispatch()
+        recover(store, config.retries)
+        timetable = asyncio.create_task(Timetable(store, service.jobs, scheduler).run())
         yield
+        timetable.cancel()
         service.actors.stop()
         await scheduler.stop()
         store.close()

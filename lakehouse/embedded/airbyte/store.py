@@ -74,6 +74,12 @@ class Store:
         sql = f"SELECT * FROM {table} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - literals
         return self.rows(sql, *(value for _, value in conditions), limit + 1, offset)
 
+    def count(self, table: str, conditions: Sequence[Condition]) -> int:
+        """How many rows meet every condition."""
+        where = " AND ".join(sql for sql, _ in conditions) or "1"
+        sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"  # noqa: S608 - literals
+        return int(self.rows(sql, *(value for _, value in conditions))[0]["n"])
+
     def execute(self, sql: str, *parameters: Any) -> int:
         """Runs a statement and returns how many rows it changed."""
         return self._connection.execute(sql, parameters).rowcount
@@ -101,7 +107,7 @@ class Store:
         now = epoch_ms()
         changed = self.execute(
             "UPDATE jobs SET status = ?, failure = ?, ended_at = ?, updated_at = ?"
-            " WHERE id = ? AND status IN ('pending', 'running')",
+            " WHERE id = ? AND status IN ('pending', 'running', 'incomplete')",
             status, None if failure is None else json.dumps(failure), now, now, job_id,
         )  # fmt: skip
         return changed > 0

@@ -39,13 +39,17 @@ class Sync:
 
 def landing_names(connection: Mapping[str, Any], stream: ConfiguredStream) -> tuple[str, str]:
     """The namespace and stream name under which a connection lands a stream."""
+    return landing_name_of(connection, stream.namespace or "", stream.name)
+
+
+def landing_name_of(connection: Mapping[str, Any], source: str, name: str) -> tuple[str, str]:
+    """The same for a stream of which only namespace (or "") and name are known."""
     definition = connection["namespace_definition"]
-    source = stream.namespace or ""
     if definition == "custom_format":
         namespace = connection["namespace_format"].replace("${SOURCE_NAMESPACE}", source)
     else:
         namespace = source if definition == "source" else ""
-    return namespace, connection["prefix"] + stream.name
+    return namespace, connection["prefix"] + name
 
 
 def commit_together(
@@ -69,6 +73,8 @@ def commit_together(
         for stream, files in finished:
             stream.record(files)
         remember()
+        for stream in complete:
+            stream.note_finished()
         cleanups = [cleanup for stream in complete if (cleanup := stream.note_cleanup()) is not None]
     for cleanup in cleanups:
         forget_older_generations(sync.store, sync.target, cleanup)
@@ -180,6 +186,11 @@ class StreamSync:
             self._sync.log(
                 "INFO", f"stream {self.stream.name}: {self.committed} records committed, {len(files)} files"
             )
+
+    def note_finished(self) -> None:
+        """Notes that the stream was read to its end: a further attempt of a full refresh leaves it alone."""
+        place = dict(zip(("job_id", "namespace", "name"), self._key, strict=True))
+        self._store.insert("finished_streams", place)
 
     def note_cleanup(self) -> Row | None:
         """Notes, in the same transaction, that older generations are to go where the minimum says so."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from lakehouse.embedded.airbyte.attempts import is_finished, report_failure
 from lakehouse.embedded.airbyte.catalog import configured_streams
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
 from lakehouse.embedded.airbyte.connectors.registry import Registry
@@ -28,8 +29,10 @@ from lakehouse.embedded.airbyte.extraction import extract_directly, extract_log,
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.target import landing_target
 from lakehouse.embedded.airbyte.protocol import ConnectorError
+from lakehouse.embedded.airbyte.refreshes import clear, minimum_generation
 from lakehouse.embedded.airbyte.store import JobEndedError, Row, Store
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync
+from lakehouse.embedded.airbyte.tuning import Tuning
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--connectors", type=json.loads, default={}, help="further source commands by type, JSON"
     )
     parser.add_argument("--protocol-only", action="store_true", help="no direct Arrow reads")
+    Tuning.add_arguments(parser)
     options = parser.parse_args(arguments)
     threading.Thread(target=_die_with_server, daemon=True).start()
     store = Store(options.home)
@@ -51,18 +55,18 @@ def main(arguments: list[str] | None = None) -> int:
         log("WARN", str(ended))
     except ConnectorError as error:
         log("ERROR", f"{error}\n{error.detail}".strip())
-        store.end_job(options.job_id, "failed", failure(str(error), error.origin, error.kind, error.detail))
+        report_failure(store, options.job_id, failure(str(error), error.origin, error.kind, error.detail))
     except OSError as error:
         problem = f"cannot write landing files: {error.strerror or error}"
         problem += f" ({error.filename})" if error.filename else ""
         log("ERROR", traceback.format_exc())
-        store.end_job(options.job_id, "failed", failure(problem, "destination", "system_error"))
+        report_failure(store, options.job_id, failure(problem, "destination", "system_error"))
     except Exception as error:  # noqa: BLE001 - whatever it is becomes the recorded outcome of the job
         log("ERROR", traceback.format_exc())
         problem = f"{type(error).__name__}: {error}"
-        store.end_job(
+        report_failure(
+            store,
             options.job_id,
-            "failed",
             failure(problem, "airbyte_platform", "system_error", traceback.format_exc()),
         )
     return 0
@@ -106,12 +110,16 @@ def _run(store: Store, job_id: int, registry: Registry, home: Path, *, direct: b
     destination = _must(
         store.row("SELECT * FROM actors WHERE id = ?", connection["destination_id"]), "destination"
     )
-    connector = registry.source(source["type"])
-    if connector is None:
-        raise ConnectorError(f"source type {source['type']} is not installed", kind="config_error")
     configuration = msgspec.convert(destination["configuration"], S3Configuration)
     target = landing_target(configuration)
     sync = Sync(store, target, log, job_id, connection, destination["id"], configuration, job["started_at"])
+    if job["type"] in ("clear", "reset"):
+        clear(sync)
+        store.end_job(job_id, "succeeded")
+        return
+    connector = registry.source(source["type"])
+    if connector is None:
+        raise ConnectorError(f"source type {source['type']} is not installed", kind="config_error")
     streams = _streams(sync)
     reader = connector.read_direct if direct else None
     if reader is None:
@@ -137,6 +145,9 @@ def _streams(sync: Sync) -> dict[StreamSync, Mapping[str, Any] | None]:
     """The selected streams, each with the state an incremental read goes on from."""
     states: dict[StreamSync, Mapping[str, Any] | None] = {}
     for selected in configured_streams(sync.connection["catalog"]):
+        if not selected.incremental and is_finished(sync.store, sync.job_id, selected):
+            log("INFO", f"stream {selected.name}: an earlier attempt of this job has read it")
+            continue
         stream, state = _begin(sync.store, sync, selected)
         states[StreamSync(sync, stream)] = state if stream.incremental else None
     return states
@@ -149,6 +160,7 @@ def _begin(
     kept = store.next_generation(*place, new=not stream.incremental)
     generation: int = kept["generation_id"]
     minimum = generation if stream.destination_sync_mode == "overwrite" else 0
+    minimum = max(minimum, minimum_generation(store, place[0], place[1:]))
     return replace(stream, generation_id=generation, minimum_generation_id=minimum), kept["state"]
 
 

@@ -24,7 +24,7 @@ import pytest
 from lakehouse.embedded.ports import free_port
 
 USER, PASSWORD = "airbyte", "the-password"
-ACTIVE = ("pending", "running")
+ACTIVE = ("pending", "running", "incomplete")
 _names = itertools.count()
 
 
@@ -135,9 +135,11 @@ def database(postgres_port: int) -> Iterator[Database]:
 _AIRBYTE = """
 import json, sys
 from pathlib import Path
+from lakehouse.embedded.airbyte.attempts import Retries
 from lakehouse.embedded.airbyte.server import AirbyteServerConfig, serve
 options = json.loads(sys.argv[1])
-serve(AirbyteServerConfig(**options | {"home": Path(options["home"])}))
+made = {"home": Path(options["home"]), "retries": Retries(**options["retries"])}
+serve(AirbyteServerConfig(**options | made))
 """
 FAKE_SOURCE = (sys.executable, str(Path(__file__).with_name("fake_source.py")))
 
@@ -164,6 +166,7 @@ class AirbyteServer:
             "user": USER,
             "password": PASSWORD,
             "connectors": {"fake": FAKE_SOURCE},
+            "retries": {"most": 0},
             **self.options,
         }
         self.process = subprocess.Popen(

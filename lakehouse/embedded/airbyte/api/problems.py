@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,10 +14,22 @@ _TYPES = {
     404: ("resource-not-found", "Resource not found"),
     405: ("method-not-allowed", "Method not allowed"),
     409: ("try-again-later", "Conflict"),
+    413: ("request-too-large", "Request too large"),
     422: ("unprocessable-entity", "Unprocessable entity"),
+    423: ("locked", "Locked"),
     500: ("unexpected-problem", "Unexpected problem"),
     502: ("connector-failed", "The connector failed"),
 }
+
+
+class Problem(msgspec.Struct):
+    """The body of every error; `message` repeats `detail` for clients that look there."""
+
+    status: int
+    type: str
+    title: str
+    detail: str
+    message: str
 
 
 class ApiError(Exception):
@@ -31,13 +44,8 @@ class ApiError(Exception):
 def problem_response(status: int, detail: str) -> Response:
     """The body every error has."""
     name, title = _TYPES.get(status, ("problem", "Problem"))
-    body = {
-        "status": status,
-        "type": f"https://reference.airbyte.com/reference/errors#{name}",
-        "title": title,
-        "detail": detail,
-        "message": detail,
-    }
+    address = f"https://reference.airbyte.com/reference/errors#{name}"
+    body = msgspec.to_builtins(Problem(status, address, title, detail, detail))
     headers = {"WWW-Authenticate": 'Basic realm="airbyte"'} if status == 401 else None
     return JSONResponse(body, status, headers)
 

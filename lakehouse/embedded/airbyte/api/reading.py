@@ -14,14 +14,18 @@ from lakehouse.embedded.airbyte.requests import Body
 
 _B = TypeVar("_B", bound=Body)
 MAXIMUM_PAGE = 100
+_MAXIMUM_BODY = 16 * 2**20
 
 
 async def body(request: Request, shape: type[_B]) -> _B:
-    """The JSON body as `shape`. Raises ApiError 400 naming the field that is unknown, missing or wrong."""
-    raw = await request.body() or b"{}"
+    """The JSON body as `shape`; no body is an empty object.
+
+    Raises ApiError 400 naming the field that is unknown, missing or wrong, 413 for a body of more than 16 MiB.
+    """
+    raw = await _content(request) or b"{}"
     try:
         return msgspec.json.decode(raw, type=shape)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ApiError(400, f"request body: {error}") from error
 
 
@@ -29,21 +33,30 @@ async def form_or_json(request: Request, shape: type[_B]) -> _B:
     """A body that some clients send as JSON and others form-encoded."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return await body(request, shape)
-    fields = dict(parse_qsl((await request.body()).decode(errors="replace")))
+    fields = dict(parse_qsl((await _content(request)).decode(errors="replace")))
     try:
         return msgspec.convert(fields, shape)
     except msgspec.ValidationError as error:
         raise ApiError(400, f"request body: {error}") from error
 
 
-class Page:
-    """Limit and offset of a list call, and the address of the next page."""
+async def _content(request: Request) -> bytes:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _MAXIMUM_BODY:
+            raise ApiError(413, f"request body: it has more than {_MAXIMUM_BODY} bytes")
+    return bytes(content)
 
-    def __init__(self, request: Request, filters: Collection[str] = ()) -> None:
-        allowed = {"limit", "offset", *filters}
+
+class Query:
+    """The query string of a call; where the call is paged also limit, offset and the address of the next page."""
+
+    def __init__(self, request: Request, filters: Collection[str] = (), *, paged: bool) -> None:
+        allowed = {*filters, *(("limit", "offset") if paged else ())}
         unknown = sorted(set(request.query_params) - allowed)
         if unknown:
-            known = ", ".join(sorted(allowed))
+            known = ", ".join(sorted(allowed)) or "none"
             raise ApiError(400, f"query parameter {unknown[0]} is unknown; known are {known}")
         self._request = request
         self.limit = self._number("limit", 20, 1, MAXIMUM_PAGE)
@@ -58,7 +71,7 @@ class Page:
         given = self._request.query_params.getlist(name)
         return [item for text in given for item in text.split(",") if item]
 
-    def response(self, data: list[dict[str, object]]) -> dict[str, object]:
+    def page(self, data: list[dict[str, object]]) -> dict[str, object]:
         """The page; `data` must hold one item more than the limit when there is a next page."""
         has_next = len(data) > self.limit
         return {
@@ -77,6 +90,6 @@ class Page:
         text = self._request.query_params.get(name)
         if text is None:
             return default
-        if not text.isdecimal() or not lowest <= int(text) <= highest:
+        if not text.isdecimal() or len(text) > 10 or not lowest <= int(text) <= highest:
             raise ApiError(400, f"query parameter {name} must be a whole number from {lowest} to {highest}")
         return int(text)

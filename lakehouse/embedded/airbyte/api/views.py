@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
-from lakehouse.embedded.airbyte.catalog import public_configurations
-from lakehouse.embedded.airbyte.clock import epoch_ms, iso_duration, iso_moment
+from lakehouse.embedded.airbyte.catalog import SYNC_MODES, api_stream, public_configurations
 from lakehouse.embedded.airbyte.connectors.registry import S3_DESTINATION_ID, Registry
 from lakehouse.embedded.airbyte.operations.secrets import masked
 from lakehouse.embedded.airbyte.schedules import Schedule
 from lakehouse.embedded.airbyte.store import Row
 
 _NAMESPACES = {"source": "source", "destination": "destination", "custom_format": "customformat"}
-
 _SCHEMA_UPDATES = {"disable_connection": "disable"}
 
 
@@ -82,20 +82,65 @@ def public_connection(row: Row, schedule: Schedule | None) -> dict[str, Any]:
     return shown
 
 
-def public_job(row: Row, streams: list[Row]) -> dict[str, Any]:
-    """JobResponse of the public API; `startTime` is when the job was asked for, as Airbyte has it."""
-    end = row["ended_at"] or epoch_ms()
+def public_definition(definition: Row) -> dict[str, Any]:
+    """DefinitionResponse of the public API; there is no image, so repository and tag say which connector it is."""
+    kind, type_ = definition["kind"], definition["type"]
     return {
-        "jobId": row["id"],
-        "status": row["status"],
-        "jobType": row["type"],
-        "connectionId": row["connection_id"],
-        "startTime": iso_moment(row["started_at"] or row["created_at"]),
-        "lastUpdatedAt": iso_moment(row["updated_at"]),
-        "duration": iso_duration(end - (row["started_at"] or end)),
-        "bytesSynced": sum(stream["bytes_committed"] for stream in streams),
-        "rowsSynced": sum(stream["records_committed"] for stream in streams),
+        "id": definition["id"],
+        "name": type_,
+        "dockerRepository": f"lakehouse/{kind}-{type_}",
+        "dockerImageTag": version("lakehouse"),
     }
+
+
+def public_stream(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """StreamProperties of the public API, of a protocol AirbyteStream."""
+    described = api_stream(stream)
+    modes = [
+        name
+        for name, (source_mode, _) in SYNC_MODES.items()
+        if source_mode in described["supportedSyncModes"]
+    ]
+    return {
+        "streamName": described["name"],
+        "streamnamespace": described.get("namespace", ""),
+        "syncModes": modes,
+        "defaultCursorField": described["defaultCursorField"],
+        "sourceDefinedCursorField": described["sourceDefinedCursor"],
+        "sourceDefinedPrimaryKey": described["sourceDefinedPrimaryKey"],
+        "propertyFields": _fields(described["jsonSchema"], ()),
+    }
+
+
+def _fields(schema: Mapping[str, Any], path: tuple[str, ...]) -> list[list[str]]:
+    """Paths of every field, those inside objects included."""
+    found: list[list[str]] = []
+    for name, field in (schema.get("properties") or {}).items():
+        found.append([*path, name])
+        if isinstance(field, dict):
+            found += _fields(field, (*path, name))
+    return found
+
+
+def config_actor(row: Row, registry: Registry) -> dict[str, Any]:
+    """SourceRead or DestinationRead of the configuration API."""
+    kind = row["kind"]
+    return {
+        f"{kind}Id": row["id"],
+        f"{kind}DefinitionId": _definition_id(row, registry),
+        "workspaceId": row["workspace_id"],
+        "connectionConfiguration": masked(row["configuration"]),
+        "name": row["name"],
+        f"{kind}Name": row["type"],
+        "createdAt": row["created_at"] // 1000,
+        "status": "active",
+    }
+
+
+def config_definition(definition: Row) -> dict[str, Any]:
+    """SourceDefinitionRead or DestinationDefinitionRead of the configuration API."""
+    shown = public_definition(definition)
+    return {f"{definition['kind']}DefinitionId": shown.pop("id"), **shown}
 
 
 def config_workspace(row: Row) -> dict[str, Any]:
@@ -129,49 +174,3 @@ def config_connection(row: Row, schedule: Schedule | None) -> dict[str, Any]:
     if row["namespace_format"]:
         shown["namespaceFormat"] = row["namespace_format"]
     return shown
-
-
-def config_job(row: Row, streams: list[Row], log_lines: list[str]) -> dict[str, Any]:
-    """JobInfoRead of the configuration API; `files` of a stream, how many it landed, is an extension."""
-    job = {
-        "id": row["id"],
-        "configType": row["type"],
-        "configId": row["connection_id"],
-        "status": row["status"],
-        "createdAt": row["created_at"] // 1000,
-        "updatedAt": row["updated_at"] // 1000,
-    }
-    if row["started_at"] is None:
-        return {"job": job, "attempts": []}
-    job["startedAt"] = row["started_at"] // 1000
-    attempt = {
-        "id": 0,
-        "status": {"pending": "running", "cancelled": "failed"}.get(row["status"], row["status"]),
-        "createdAt": row["started_at"] // 1000,
-        "updatedAt": row["updated_at"] // 1000,
-        "bytesSynced": sum(stream["bytes_committed"] for stream in streams),
-        "recordsSynced": sum(stream["records_committed"] for stream in streams),
-        "totalStats": _stats(streams),
-        "streamStats": [_stream_stats(stream) for stream in streams],
-    }
-    if row["ended_at"] is not None:
-        attempt["endedAt"] = row["ended_at"] // 1000
-    if row["failure"]:
-        partial = any(stream["records_committed"] for stream in streams)
-        attempt["failureSummary"] = {"failures": [row["failure"]], "partialSuccess": partial}
-    return {"job": job, "attempts": [{"attempt": attempt, "logs": {"logLines": log_lines}}]}
-
-
-def _stream_stats(stream: Row) -> dict[str, Any]:
-    shown = {"streamName": stream["name"], "stats": _stats([stream]), "files": stream["files"]}
-    return shown | ({"streamNamespace": stream["namespace"]} if stream["namespace"] else {})
-
-
-def _stats(streams: list[Row]) -> dict[str, int]:
-    return {
-        "recordsEmitted": sum(stream["records_emitted"] for stream in streams),
-        "bytesEmitted": sum(stream["bytes_emitted"] for stream in streams),
-        "stateMessagesEmitted": sum(stream["states"] for stream in streams),
-        "recordsCommitted": sum(stream["records_committed"] for stream in streams),
-        "bytesCommitted": sum(stream["bytes_committed"] for stream in streams),
-    }

@@ -14,7 +14,7 @@ from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.connectors.registry import S3_DESTINATION_ID, Registry, SourceConnector
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.paths import check_path_format
-from lakehouse.embedded.airbyte.landing.target import directory_of
+from lakehouse.embedded.airbyte.landing.target import directory_of, landing_target
 from lakehouse.embedded.airbyte.operations.lookup import found, workspace, write_named
 from lakehouse.embedded.airbyte.operations.secrets import unmasked
 from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess, Message
@@ -88,9 +88,14 @@ class Actors:
             raise ApiError(409, problem)
         self._store.execute("DELETE FROM actors WHERE id = ?", actor["id"])
 
-    async def check_source(self, source: Row) -> str | None:
-        """Run `check`; the connector's reason when it fails, else None."""
-        message = await self._ask(source, "check", "CONNECTION_STATUS")
+    async def check(self, actor: Row) -> str | None:
+        """Try a source's or destination's configuration: what is wrong with it, or None."""
+        if actor["kind"] == "destination":
+            return await asyncio.to_thread(_try_writing, actor["configuration"])
+        try:
+            message = await self._ask(actor, "check", "CONNECTION_STATUS")
+        except ApiError as error:
+            return error.detail
         status = message.connection_status or {}
         if status.get("status") == "SUCCEEDED":
             return None
@@ -151,6 +156,21 @@ class Actors:
         except (msgspec.ValidationError, ConnectorError, ValueError) as error:
             raise ApiError(400, f"{kind} configuration: {error}") from error
         return plain
+
+
+def _try_writing(configuration: Mapping[str, Any]) -> str | None:
+    target, key = (
+        landing_target(msgspec.convert(configuration, S3Configuration)),
+        f"_airbyte_check_{new_id()}",
+    )
+    try:
+        with target.open(0, key) as file:
+            file.write(b"written by a check of this destination")
+        target.publish(0, [key])
+        target.discard(0, [key])
+    except OSError as error:
+        return f"cannot write landing files: {error.strerror or error}"
+    return None
 
 
 def _check_s3(configuration: S3Configuration) -> None:

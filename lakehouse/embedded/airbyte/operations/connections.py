@@ -10,37 +10,11 @@ from lakehouse.embedded.airbyte.catalog import CatalogError, configured_streams,
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.operations.actors import Actors
 from lakehouse.embedded.airbyte.operations.lookup import found, write_named
-from lakehouse.embedded.airbyte.quartz import CronError, is_time_zone
-from lakehouse.embedded.airbyte.requests import (
-    CreateConnection,
-    PatchConnection,
-    ScheduleRequest,
-    StreamConfigurations,
-)
-from lakehouse.embedded.airbyte.schedules import Schedule, set_schedule
+from lakehouse.embedded.airbyte.operations.requested_schedules import Asked
+from lakehouse.embedded.airbyte.requests import CreateConnection, PatchConnection, StreamConfigurations
+from lakehouse.embedded.airbyte.schedules import set_schedule
 from lakehouse.embedded.airbyte.store import Row, Store, new_id
 from lakehouse.embedded.airbyte.stream_sync import landing_names
-
-
-def requested_schedule(body: ScheduleRequest | None) -> Schedule | None:
-    """The schedule the public API was given, or None for manual.
-
-    A time zone may follow the expression, as UTC does in Airbyte's own examples. Raises ApiError.
-    """
-    if body is None or body.schedule_type == "manual":
-        if body is not None and body.cron_expression:
-            raise ApiError(400, "schedule: cronExpression belongs to scheduleType cron")
-        return None
-    expression, zone = (body.cron_expression or "").strip(), "UTC"
-    fields = expression.split()
-    if fields and is_time_zone(fields[-1]):
-        expression, zone = " ".join(fields[:-1]), fields[-1]
-    if not expression:
-        raise ApiError(400, "schedule: scheduleType cron needs cronExpression, such as 0 0 * * * ?")
-    try:
-        return Schedule.of_cron(expression, zone)
-    except CronError as error:
-        raise ApiError(400, f"schedule: {error}") from error
 
 
 class Connections:
@@ -55,7 +29,7 @@ class Connections:
         row = self._store.row("SELECT * FROM connections WHERE id = ?", connection_id)
         return found(row, "connection", connection_id)
 
-    async def create(self, body: CreateConnection) -> Row:
+    async def create(self, body: CreateConnection, schedule: Asked) -> Row:
         """Discover the source, apply the selection, store the connection."""
         source = self._actors.get("source", body.source_id)
         destination = self._actors.get("destination", body.destination_id)
@@ -64,7 +38,6 @@ class Connections:
             raise ApiError(400, problem)
         name = body.name or f"{source['name']} → {destination['name']}"
         self._require_free_name(source["workspace_id"], name)
-        schedule = requested_schedule(body.schedule)
         now = epoch_ms()
         connection: dict[str, Any] = {
             "id": new_id(),
@@ -85,17 +58,16 @@ class Connections:
 
         def write() -> None:
             self._store.insert("connections", connection)
-            set_schedule(self._store, connection["id"], schedule)
+            self._schedule(connection["id"], schedule)
 
         write_named(self._store, write, "connection", name)
         return self.get(connection["id"])
 
-    async def change(self, connection: Row, body: PatchConnection) -> Row:
+    async def change(self, connection: Row, body: PatchConnection, schedule: Asked) -> Row:
         """Change what is given; `configurations` takes the source's schema as it is now."""
         for kind, asked in (("source", body.source_id), ("destination", body.destination_id)):
             if asked not in (None, connection[f"{kind}_id"]):
                 raise ApiError(400, f"{kind}Id of a connection cannot change; create another connection")
-        schedule = requested_schedule(body.schedule)
         given = {
             "name": body.name,
             "namespace_definition": body.namespace_definition,
@@ -113,8 +85,7 @@ class Connections:
 
         def write() -> None:
             self._store.update("connections", connection["id"], values)
-            if body.schedule is not None:
-                set_schedule(self._store, connection["id"], schedule)
+            self._schedule(connection["id"], schedule)
 
         write_named(self._store, write, "connection", body.name)
         return self.get(connection["id"])
@@ -122,6 +93,10 @@ class Connections:
     def delete(self, connection: Row) -> None:
         """Remove a connection with its state; landed files stay."""
         self._store.execute("DELETE FROM connections WHERE id = ?", connection["id"])
+
+    def _schedule(self, connection_id: str, asked: Asked) -> None:
+        if asked is not None:
+            set_schedule(self._store, connection_id, None if asked == "manual" else asked)
 
     def _require_free_name(self, workspace_id: str, name: str) -> None:
         sql = "SELECT 1 FROM connections WHERE workspace_id = ? AND name = ?"

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from typing import Literal
 
 from lakehouse.embedded.airbyte.api.problems import ApiError
+from lakehouse.embedded.airbyte.attempts import OPEN, Attempt, attempts_of
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.operations.lookup import found
+from lakehouse.embedded.airbyte.refreshes import Place, known_places, request_refresh
 from lakehouse.embedded.airbyte.scheduler import Scheduler
 from lakehouse.embedded.airbyte.store import Row, Store
 
 _LOG_LINES = 200
-_STREAMS = """
-SELECT s.*, (SELECT count(*) FROM landing_files f WHERE f.job_id = s.job_id AND f.namespace = s.namespace
-             AND f.stream = s.name AND f.committed = 1) AS files
-FROM job_streams s WHERE s.job_id = ? ORDER BY s.rowid
-"""
+RefreshMode = Literal["merge", "truncate"]
 
 
 class Jobs:
-    """Sync jobs of connections."""
+    """Jobs of connections: sync, refresh, clear and reset."""
 
     def __init__(self, store: Store, scheduler: Scheduler) -> None:
         self._store = store
@@ -27,37 +27,67 @@ class Jobs:
 
     def get(self, job_id: int) -> Row:
         """The job of an id, or 404."""
-        return found(self._store.job(job_id), "job", job_id)
+        return found(self._store.job(job_id) if job_id < 2**63 else None, "job", job_id)
 
-    def streams(self, job: Row) -> list[Row]:
-        """Figures of a job's streams, with how many files each has committed."""
-        return self._store.rows(_STREAMS, job["id"])
+    def attempts(self, job: Row) -> list[Attempt]:
+        """The attempts of a job, first to last."""
+        return attempts_of(self._store, job)
 
     def log_lines(self, job: Row) -> list[str]:
         """The end of a job's log."""
         path = self._scheduler.log_path(job["id"])
         return path.read_text(errors="replace").splitlines()[-_LOG_LINES:] if path.exists() else []
 
-    async def start(self, connection: Row) -> Row:
-        """Queue a sync; 409 while another job of the connection has not ended."""
+    async def start(
+        self,
+        connection: Row,
+        kind: str = "sync",
+        places: Sequence[Place] | None = None,
+        *,
+        mode: RefreshMode = "truncate",
+    ) -> Row:
+        """Queue a job; 409 while another job of the connection has not ended.
+
+        Args:
+            kind: sync, refresh, clear or reset (the older name of clear).
+            places: the streams to refresh or clear; all that are selected or were ever read by default.
+            mode: what a refresh does with what was landed before.
+        """
         if connection["status"] != "active":
             raise ApiError(400, f"connection {connection['name']} is inactive; set its status to active")
+        known = known_places(self._store, connection)
+        for place in places or ():
+            if place not in known:
+                names = ", ".join(name for _, name in known) or "none"
+                raise ApiError(
+                    400, f"stream {place[1]} is not in connection {connection['name']}; it has {names}"
+                )
         now = epoch_ms()
         job = {
             "connection_id": connection["id"],
             "workspace_id": connection["workspace_id"],
             "destination_id": connection["destination_id"],
-            "type": "sync",
+            "type": kind,
             "status": "pending",
             "created_at": now,
             "updated_at": now,
         }
         try:
-            job_id = self._store.insert("jobs", job)
+            with self._store.transaction():
+                job_id = self._store.insert("jobs", job)
+                if kind != "sync":
+                    request_refresh(self._store, job_id, known if places is None else places, mode)
         except sqlite3.IntegrityError as error:
             raise ApiError(409, f"a sync is already running for connection {connection['name']}") from error
         await self._scheduler.dispatch()
         return self.get(job_id)
+
+    def is_open(self, connection: Row) -> bool:
+        """Whether a job of the connection has not ended."""
+        latest = self._store.row(
+            "SELECT status FROM jobs WHERE connection_id = ? ORDER BY id DESC LIMIT 1", connection["id"]
+        )
+        return latest is not None and latest["status"] in OPEN
 
     async def cancel(self, job: Row) -> Row:
         """Cancel a job; one that has ended already stays as it is."""
@@ -66,6 +96,6 @@ class Jobs:
 
     async def cancel_all(self, connection: Row) -> None:
         """Cancel what runs or waits for a connection."""
-        sql = "SELECT * FROM jobs WHERE connection_id = ? AND status IN ('pending', 'running')"
-        for job in self._store.rows(sql, connection["id"]):
-            await self._scheduler.cancel(job["id"])
+        for job in self._store.rows("SELECT * FROM jobs WHERE connection_id = ?", connection["id"]):
+            if job["status"] in OPEN:
+                await self._scheduler.cancel(job["id"])
