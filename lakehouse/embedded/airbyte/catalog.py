@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
-from lakehouse.embedded.airbyte.requests import StreamConfiguration
+from lakehouse.embedded.airbyte.requests import StreamConfiguration, SyncMode
 from lakehouse.embedded.airbyte.types import columns_of
 
 DEDUP = "append_dedup"
@@ -44,7 +44,7 @@ def configured_streams(catalog: Mapping[str, Any]) -> list[ConfiguredStream]:
         ConfiguredStream(
             name=entry["stream"]["name"],
             namespace=entry["stream"].get("namespace"),
-            json_schema=_selected_schema(entry),
+            json_schema=selected_schema(entry),
             sync_mode=entry["config"]["syncMode"],
             destination_sync_mode=entry["config"]["destinationSyncMode"].removesuffix("_dedup"),
             cursor_field=tuple(entry["config"]["cursorField"]),
@@ -53,6 +53,27 @@ def configured_streams(catalog: Mapping[str, Any]) -> list[ConfiguredStream]:
         for entry in catalog["streams"]
         if entry["config"]["selected"]
     ]
+
+
+def selected_schema(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an entry's stream with nothing but the selected fields."""
+    schema = dict(entry["stream"]["jsonSchema"])
+    if entry["config"]["fieldSelectionEnabled"]:
+        kept = {field["fieldPath"][0] for field in entry["config"]["selectedFields"]}
+        schema["properties"] = {name: field for name, field in schema["properties"].items() if name in kept}
+    return schema
+
+
+def new_entry(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """A stream selected as the source itself suggests: incremental where it needs nobody to choose a cursor."""
+    by_itself = stream.get("source_defined_cursor") and "incremental" in (
+        stream.get("supported_sync_modes") or ()
+    )
+    keyed: SyncMode = (
+        "incremental_deduped_history" if stream.get("source_defined_primary_key") else "incremental_append"
+    )
+    mode: SyncMode = keyed if by_itself else "full_refresh_overwrite"
+    return _entry(stream, StreamConfiguration(name=stream["name"], sync_mode=mode))
 
 
 def public_configurations(catalog: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -192,14 +213,6 @@ def _check_fields(entry: Mapping[str, Any]) -> None:
         if kept and path[0] not in kept:
             raise CatalogError(f"stream {name}: {role} {path[0]} must be among selectedFields")
     try:
-        columns_of(_selected_schema(entry))
+        columns_of(selected_schema(entry))
     except ValueError as error:
         raise CatalogError(f"stream {name}: {error}") from error
-
-
-def _selected_schema(entry: Mapping[str, Any]) -> dict[str, Any]:
-    schema = dict(entry["stream"]["jsonSchema"])
-    if entry["config"]["fieldSelectionEnabled"]:
-        kept = {field["fieldPath"][0] for field in entry["config"]["selectedFields"]}
-        schema["properties"] = {name: field for name, field in schema["properties"].items() if name in kept}
-    return schema

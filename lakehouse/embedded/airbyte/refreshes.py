@@ -48,7 +48,7 @@ def minimum_generation(store: Store, connection_id: str, place: Place) -> int:
 
 
 def end_refresh(store: Store, connection_id: str) -> None:
-    """Every stream has been read to its end: nothing older waits for its removal any more."""
+    """Every stream has been read to its end: nothing older waits for its removal; call it where the job succeeds."""
     store.execute("DELETE FROM minimum_generations WHERE connection_id = ?", connection_id)
 
 

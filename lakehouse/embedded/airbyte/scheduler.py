@@ -18,7 +18,7 @@ import psutil
 
 from lakehouse.embedded.airbyte.attempts import Retries, begin_attempt, next_job, settle
 from lakehouse.embedded.airbyte.recovery import discard_files
-from lakehouse.embedded.airbyte.refreshes import begin_refresh, end_refresh
+from lakehouse.embedded.airbyte.refreshes import begin_refresh
 from lakehouse.embedded.airbyte.store import Row, Store
 from lakehouse.embedded.airbyte.tuning import Tuning
 from lakehouse.embedded.airbyte.worker import failure
@@ -122,9 +122,7 @@ class Scheduler:
         ended = self._store.job(job_id) or job
         reason = f": {ended['failure']['externalMessage']}" if ended["failure"] else ""
         logger.info("job %s %s%s", job_id, ended["status"], reason, extra={"job_id": job_id})
-        if ended["status"] == "succeeded":
-            end_refresh(self._store, job["connection_id"])
-        else:
+        if ended["status"] != "succeeded":
             discard_files(self._store, job_id)
         asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.dispatch()))
 

@@ -129,4 +129,16 @@ CREATE TABLE IF NOT EXISTS minimum_generations (
     name TEXT NOT NULL,
     generation_id INTEGER NOT NULL,
     PRIMARY KEY (connection_id, namespace, name));
+
+CREATE TABLE IF NOT EXISTS schema_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection_id TEXT NOT NULL REFERENCES connections(id) ON DELETE CASCADE,
+    job_id INTEGER NOT NULL REFERENCES jobs(id),
+    namespace TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('added', 'removed', 'retyped')),
+    before TEXT,
+    after TEXT,
+    changed_at INTEGER NOT NULL);
 """

@@ -29,7 +29,9 @@ from lakehouse.embedded.airbyte.extraction import extract_directly, extract_log,
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.target import landing_target
 from lakehouse.embedded.airbyte.protocol import ConnectorError
-from lakehouse.embedded.airbyte.refreshes import clear, minimum_generation
+from lakehouse.embedded.airbyte.refreshes import clear, end_refresh, minimum_generation
+from lakehouse.embedded.airbyte.schedules import schedule_of
+from lakehouse.embedded.airbyte.schema_refresh import follow_schema
 from lakehouse.embedded.airbyte.store import JobEndedError, Row, Store
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync
 from lakehouse.embedded.airbyte.tuning import Tuning
@@ -50,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     store = Store(options.home)
     try:
         connectors = Registry(options.connectors)
-        _run(store, options.job_id, connectors, options.home, direct=not options.protocol_only)
+        tuning = Tuning.of_options(options)
+        _run(store, options.job_id, connectors, options.home, tuning, direct=not options.protocol_only)
     except JobEndedError as ended:
         log("WARN", str(ended))
     except ConnectorError as error:
@@ -99,7 +102,7 @@ def _die_with_server() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _run(store: Store, job_id: int, registry: Registry, home: Path, *, direct: bool) -> None:
+def _run(store: Store, job_id: int, registry: Registry, home: Path, tuning: Tuning, *, direct: bool) -> None:
     job = store.job(job_id)
     if job is None or job["status"] != "running":
         raise JobEndedError(f"job {job_id} is not running")
@@ -120,9 +123,12 @@ def _run(store: Store, job_id: int, registry: Registry, home: Path, *, direct: b
     connector = registry.source(source["type"])
     if connector is None:
         raise ConnectorError(f"source type {source['type']} is not installed", kind="config_error")
+    sync = follow_schema(sync, source["configuration"], connector, scratch_folder(home))
     streams = _streams(sync)
     reader = connector.read_direct if direct else None
-    if reader is None:
+    if not streams:
+        log("INFO", "every stream has been read")
+    elif reader is None:
         extract_over_protocol(sync, connector.command, source["configuration"], streams, scratch_folder(home))
     else:
         read_log = connector.read_log(source["configuration"])
@@ -130,15 +136,26 @@ def _run(store: Store, job_id: int, registry: Registry, home: Path, *, direct: b
         if read_log is not None and logged:
             extract_log(
                 sync, read_log, source["configuration"], logged,
-                options=LogOptions(), buffer_bytes=_BUFFER_BYTES,
+                options=_log_options(store, sync, tuning), buffer_bytes=tuning.buffer_size_mb * 2**20,
             )  # fmt: skip
         others = {stream: state for stream, state in streams.items() if stream not in logged}
         extract_directly(reader, source["configuration"], others)
     target.discard(job_id, ())
-    store.end_job(job_id, "succeeded")
+    with store.transaction():  # a refresh that follows at once has minimum generations of its own
+        if store.end_job(job_id, "succeeded"):
+            end_refresh(store, connection["id"])
 
 
-_BUFFER_BYTES = 256 * 2**20
+def _log_options(store: Store, sync: Sync, tuning: Tuning) -> LogOptions:
+    """With a continuous schedule the log is waited on, so that a change lands in a second and not in a job's start."""
+    schedule = schedule_of(store, sync.connection["id"])
+    if schedule is None or not schedule.is_continuous:
+        return LogOptions(batch_rows=tuning.batch_size)
+    tail_until = sync.started_ms / 1000 + _TAIL_SECONDS
+    return LogOptions(tail_until=tail_until, batch_rows=tuning.batch_size)
+
+
+_TAIL_SECONDS = 300
 
 
 def _streams(sync: Sync) -> dict[StreamSync, Mapping[str, Any] | None]:

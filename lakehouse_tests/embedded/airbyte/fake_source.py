@@ -30,6 +30,27 @@ SCHEMA = {
 }
 
 
+def attempt(config):
+    """How often this was called with the same `counter` file before."""
+    path = Path(config["counter"])
+    before = int(path.read_text()) if path.exists() else 0
+    path.write_text(str(before + 1))
+    return before
+
+
+def fail_at_first(config):
+    """Fails `failures` times, after `complete` streams have been read to their end."""
+    failing = attempt(config) < config["failures"]
+    streams = [entry["stream"]["name"] for entry in json.loads(catalog.read_text())["streams"]]
+    for number, name in enumerate(streams):
+        if failing and number == config["complete"]:
+            time.sleep(config.get("hang", 0))
+            sys.exit("not yet")
+        record({"id": 1}, stream=name)
+        status = {"stream_descriptor": {"name": name}, "status": "COMPLETE"}
+        say(type="TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": status})
+
+
 def read(config):
     mode = config.get("mode", "good")
     if mode == "good":
@@ -63,6 +84,7 @@ def read(config):
 
 
 command = sys.argv[1]
+catalog = Path(sys.argv[sys.argv.index("--catalog") + 1]) if "--catalog" in sys.argv else None
 config = (
     json.loads(Path(sys.argv[sys.argv.index("--config") + 1]).read_text()) if "--config" in sys.argv else {}
 )
@@ -79,13 +101,16 @@ elif command == "discover":
         catalog={
             "streams": [
                 {
-                    "name": "things",
+                    "name": name,
                     "json_schema": SCHEMA,
                     "supported_sync_modes": modes,
                     "source_defined_cursor": True,
                 }
+                for name in config.get("streams", ["things"])
             ]
         },
     )
+elif config.get("mode") == "fails_at_first":
+    fail_at_first(config)
 else:
     read(config)

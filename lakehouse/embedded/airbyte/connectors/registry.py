@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from lakehouse.embedded.airbyte.connectors.command_line import Source
 from lakehouse.embedded.airbyte.connectors.streams import DirectRead, LogRead
 
 _OURS = "lakehouse.embedded.airbyte.connectors"
@@ -18,7 +19,8 @@ _OURS = "lakehouse.embedded.airbyte.connectors"
 class SourceConnector:
     """A source: a command that speaks the protocol; ours can hand over Arrow batches as well.
 
-    `configure`, `direct` and `log` name functions as `module:function`, so that a look-up imports nothing.
+    `configure`, `direct`, `log` and `source` name functions and a class as `module:name`, so that a look-up imports
+    nothing.
     """
 
     type: str
@@ -27,6 +29,7 @@ class SourceConnector:
     configure: str | None = None
     direct: str | None = None
     log: str | None = None
+    source: str | None = None
 
     def check_configuration(self, configuration: Mapping[str, Any]) -> None:
         """Validates a configuration's shape where it is known. Raises ConnectorError naming the field."""
@@ -37,6 +40,11 @@ class SourceConnector:
     def read_direct(self) -> DirectRead | None:
         """The in-process reader, if the source has one."""
         return None if self.direct is None else cast(DirectRead, _function(self.direct))
+
+    @property
+    def in_process(self) -> Source | None:
+        """A source of ours itself, to be asked without a process of its own."""
+        return None if self.source is None else cast(Source, _function(self.source)())
 
     def read_log(self, configuration: Mapping[str, Any]) -> LogRead | None:
         """The in-process reader of the source's log, if the configuration asks for one."""
@@ -57,6 +65,7 @@ _BUILT_IN = (
         command=(sys.executable, "-m", f"{_OURS}.postgres"),
         configure=f"{_OURS}.postgres.tables:configuration_of",
         direct=f"{_OURS}.postgres.direct:read",
+        source=f"{_OURS}.postgres.source:PostgresSource",
         log=f"{_OURS}.postgres.cdc.reader:reader_of",
     ),
     SourceConnector(
@@ -65,6 +74,7 @@ _BUILT_IN = (
         command=(sys.executable, "-m", f"{_OURS}.files"),
         configure=f"{_OURS}.files.configuration:configuration_of",
         direct=f"{_OURS}.files.source:read_direct",
+        source=f"{_OURS}.files.source:FilesSource",
     ),
 )
 

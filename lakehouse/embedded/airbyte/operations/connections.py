@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lakehouse.embedded.airbyte.api.problems import ApiError
-from lakehouse.embedded.airbyte.catalog import CatalogError, configured_streams, sync_catalog
+from lakehouse.embedded.airbyte.catalog import CatalogError, sync_catalog
 from lakehouse.embedded.airbyte.clock import epoch_ms
+from lakehouse.embedded.airbyte.landing_places import place_conflict
 from lakehouse.embedded.airbyte.operations.actors import Actors
 from lakehouse.embedded.airbyte.operations.lookup import found, write_named
 from lakehouse.embedded.airbyte.operations.requested_schedules import Asked
 from lakehouse.embedded.airbyte.requests import CreateConnection, PatchConnection, StreamConfigurations
 from lakehouse.embedded.airbyte.schedules import set_schedule
 from lakehouse.embedded.airbyte.store import Row, Store, new_id
-from lakehouse.embedded.airbyte.stream_sync import landing_names
 
 
 class Connections:
@@ -112,19 +112,8 @@ class Connections:
             raise ApiError(400, str(error)) from error
 
     def _check_landing_names(self, connection: Mapping[str, Any]) -> None:
-        """Refuse two streams at one place: nobody could tell them apart, an overwrite would remove both."""
         if connection["namespace_definition"] == "custom_format" and not connection["namespace_format"]:
             raise ApiError(400, "namespaceDefinition custom_format needs namespaceFormat")
-        sql = "SELECT * FROM connections WHERE destination_id = ? AND id <> ?"
-        taken = {
-            landing_names(other, stream): other["name"]
-            for other in self._store.rows(sql, connection["destination_id"], connection["id"])
-            for stream in configured_streams(other["catalog"])
-        }
-        for stream in configured_streams(connection["catalog"]):
-            landed = landing_names(connection, stream)
-            if landed in taken:
-                place = "/".join(part for part in landed if part)
-                problem = f"stream {stream.name} would land as {place}, where {taken[landed]} lands already"
-                raise ApiError(409, f"{problem}; give another namespaceFormat or prefix")
-            taken[landed] = connection["name"]
+        problem = place_conflict(self._store, connection)
+        if problem is not None:
+            raise ApiError(409, problem)
