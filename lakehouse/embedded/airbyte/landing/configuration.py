@@ -18,6 +18,11 @@ class ParquetFormat(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     format_type: Literal["Parquet"]
     compression_codec: Literal["SNAPPY", "UNCOMPRESSED", "GZIP", "ZSTD"] = "UNCOMPRESSED"
     page_size_kb: int = 1024
+    block_size_mb: int = 128
+    """Of no effect, like the next three: the writer sizes row groups and pages by itself."""
+    max_padding_size_mb: int = 8
+    dictionary_page_size_kb: int = 1024
+    dictionary_encoding: bool = True
 
 
 class S3Configuration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -56,6 +56,7 @@ class PostgresConfiguration(msgspec.Struct, forbid_unknown_fields=True, frozen=T
     ssl_mode: SslMode = SslMode()
     replication_method: Standard | Cdc = Standard()
     tunnel_method: NoTunnel = NoTunnel()
+    entra_service_principal_auth: Literal[False] = False
     source_type: Literal["postgres"] = msgspec.field(default="postgres", name="sourceType")
 
     @property
