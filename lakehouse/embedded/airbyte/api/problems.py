@@ -42,7 +42,8 @@ class ApiError(Exception):
 
 
 def problem_response(status: int, detail: str) -> Response:
-    """The body every error has."""
+    """The body every error has; `detail` may quote what was sent and is put on one line."""
+    detail = " ".join(detail.split())
     name, title = _TYPES.get(status, ("problem", "Problem"))
     address = f"https://reference.airbyte.com/reference/errors#{name}"
     body = msgspec.to_builtins(Problem(status, address, title, detail, detail))
