@@ -15,12 +15,8 @@ import airbyte_api
 from airbyte_api import api, models
 
 given = json.loads(sys.argv[1])
-login = given["login"]
-if "client_id" in login:
-    credentials = {"client_credentials": models.SchemeClientCredentials(**login)}
-else:
-    credentials = {"basic_auth": models.SchemeBasicAuth(**login)}
-sdk = airbyte_api.AirbyteAPI(server_url=given["url"], security=models.Security(**credentials))
+login = models.SchemeClientCredentials(**given["login"])
+sdk = airbyte_api.AirbyteAPI(server_url=given["url"], security=models.Security(client_credentials=login))
 old = version("airbyte-api").startswith("0.")
 seen = {"version": version("airbyte-api"), "health": sdk.health.get_health_check().status_code}
 

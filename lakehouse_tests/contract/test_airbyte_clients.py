@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class TestSdk:
         names = ("host", "port", "database", "username", "password")
         given = {
             "url": airbyte.public,
-            "login": {"username": USER, "password": PASSWORD} if old else client_credentials(airbyte),
+            "login": client_credentials(airbyte),
             "postgres": {name: database.configuration[name] for name in names} | {"schemas": ["public"]},
             "lake": airbyte.lake.as_uri(),
         }
@@ -83,23 +84,6 @@ class TestSdk:
             "cancelled": "succeeded",
             "deleted": [204, 204, 204],
         }
-
-    def test_the_first_generation_logs_in_with_client_credentials_too(self, airbyte: AirbyteServer) -> None:
-        if not OLD_CLIENT.exists():
-            pytest.skip(f"{OLD_CLIENT} is missing; `make install` makes it")
-        program = (
-            "import json, sys, airbyte_api; from airbyte_api import api, models; given = json.loads(sys.argv[1]);"
-            "login = models.Security(client_credentials=models.SchemeClientCredentials(**given['login']));"
-            "sdk = airbyte_api.AirbyteAPI(server_url=given['url'], security=login);"
-            "answer = sdk.workspaces.list_workspaces(request=api.ListWorkspacesRequest());"
-            "print(answer.workspaces_response.data[0].workspace_id)"
-        )
-        given = {"url": airbyte.public, "login": client_credentials(airbyte)}
-        ran = subprocess.run(
-            [sys.executable, "-c", program, json.dumps(given)],
-            env=os.environ | {"PYTHONPATH": str(OLD_CLIENT)}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        assert ran.stdout.strip() == airbyte.workspace_id
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -191,7 +175,7 @@ class TestConfigurationApi:
         assert (changed["scheduleData"], changed["syncCatalog"]) == (cron, catalog)
         job = call("connections/sync", **one)["job"]
         while call("jobs/get", id=job["id"])["job"]["status"] in ("pending", "running"):
-            pass
+            time.sleep(0.05)
         listed = call(
             "jobs/list", configTypes=["sync"], configId=one["connectionId"], pagination={"pageSize": 5}
         )

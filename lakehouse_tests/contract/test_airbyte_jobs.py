@@ -196,19 +196,37 @@ class TestRefreshAndClear:
         connection.sync()
         assert (generations(connection, "a"), generations(connection, "b")) == ([1, 1], [1, 1])
 
-    @pytest.mark.parametrize("kind", ["clear", "reset"])
-    def test_a_clear_removes_files_and_state(
-        self, airbyte: AirbyteServer, database: Database, kind: str
-    ) -> None:
+    def test_a_clear_removes_files_and_state(self, airbyte: AirbyteServer, database: Database) -> None:
         connection = incremental(airbyte, database)
         stream = {"streamName": "a", "streamNamespace": "public"}
-        job = asked(connection, f"{kind}/stream", streams=[stream])
-        assert job["jobType"] == kind
+        assert asked(connection, "reset/stream", streams=[stream])["jobType"] == "reset"
         assert (connection.files("a"), len(connection.files("b"))) == ([], 1)
-        asked(connection, kind)
+        assert asked(connection, "clear")["jobType"] == "clear"
         assert connection.files("b") == []
         state = airbyte.call("POST", f"{airbyte.config}/state/get", json={"connectionId": connection.id})
         assert state["stateType"] == "not_set"
+        assert connection.records(connection.sync()) == {"a": 2, "b": 2}
+
+    def test_a_log_based_stream_is_read_from_its_beginning_while_the_others_go_on(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute(
+            "CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)",
+            "INSERT INTO a VALUES (1), (2)", "INSERT INTO b VALUES (1)",
+        )  # fmt: skip
+        streams = [{"name": name, "syncMode": "incremental_deduped_history"} for name in "ab"]
+        connection = airbyte.connect(database.cdc(), "postgres", streams)
+        connection.sync()
+        before = generations(connection, "b")
+        database.execute("INSERT INTO a VALUES (3)", "INSERT INTO b VALUES (2)")
+        job = asked(connection, "refresh", streams=[{"streamName": "a", "streamNamespace": "public"}])
+        assert connection.records(job) == {"a": 3, "b": 1}
+        assert sorted(connection.table("a")["id"].to_pylist()) == [1, 2, 3]
+        assert generations(connection, "b") == [*before, *before]
+        database.execute("DELETE FROM a WHERE id = 1")
+        assert connection.records(connection.sync()) == {"a": 1, "b": 0}
+        asked(connection, "clear")
+        assert connection.files("a") == connection.files("b") == []
         assert connection.records(connection.sync()) == {"a": 2, "b": 2}
 
     def test_a_stream_that_is_not_there_is_refused(self, airbyte: AirbyteServer, database: Database) -> None:
@@ -229,7 +247,7 @@ class TestStates:
         body = {"connectionId": connection.id, "connectionState": kept}
         for call in ("create_or_update", "create_or_update_safe"):
             assert airbyte.call("POST", f"{airbyte.config}/state/{call}", json=body) == kept
-            assert connection.records(connection.sync()) == {"a": 1, "b": 0}
+        assert connection.records(connection.sync()) == {"a": 1, "b": 0}
 
     def test_a_global_state_is_kept_and_lost_by_a_refresh_of_its_stream(self, airbyte: AirbyteServer) -> None:
         connection = airbyte.connect({}, "fake", None)
@@ -269,8 +287,23 @@ class TestSchedules:
         ran = jobs_of(connection)
         assert {job["status"] for job in ran[:-1]} == {"succeeded"}
         connection.wait(ran[-1])
-        time.sleep(1.5)
+        time.sleep(0.8)
         assert len(jobs_of(connection)) == len(ran)
+
+    def test_a_continuous_log_is_waited_on_within_one_job(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+        streams = [{"name": "a", "syncMode": "incremental_deduped_history"}]
+        connection = airbyte.connect(database.cdc(), "postgres", streams)
+        schedule(connection, "* * * * * ?")
+        eventually(lambda: len(connection.files("a")) == 1)
+        database.execute("INSERT INTO a VALUES (2)")
+        eventually(lambda: len(connection.files("a")) == 2)
+        (job,) = jobs_of(connection)
+        assert job["status"] == "running"
+        unschedule(connection)
+        airbyte.call("DELETE", f"{airbyte.public}/jobs/{job['jobId']}")
 
     def test_an_interval_begins_at_once(self, airbyte: AirbyteServer) -> None:
         connection = airbyte.connect({}, "fake", None)
@@ -286,7 +319,7 @@ class TestSchedules:
         connection = airbyte.connect({"mode": "exit"}, "fake", None)
         schedule(connection, "* * * * * ?")
         eventually(lambda: [job["status"] for job in jobs_of(connection)] == ["failed"])
-        time.sleep(2)
+        time.sleep(1.2)
         assert len(jobs_of(connection)) == 1
         unschedule(connection)
 
@@ -295,7 +328,7 @@ class TestSchedules:
         address = f"{airbyte.public}/connections/{connection.id}"
         airbyte.call("PATCH", address, json={"status": "inactive"})
         schedule(connection, "* * * * * ?")
-        time.sleep(1.5)
+        time.sleep(0.8)
         assert jobs_of(connection) == []
         unschedule(connection)
 

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,6 +112,8 @@ def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIA
         timetable = asyncio.create_task(Timetable(store, service.jobs, scheduler).run())
         yield
         timetable.cancel()
+        with suppress(asyncio.CancelledError):
+            await timetable
         service.actors.stop()
         await scheduler.stop()
         store.close()
