@@ -501,6 +501,11 @@ class TestRequests:
     def test_a_wrong_query_is_refused(self, airbyte: AirbyteServer, query: str) -> None:
         airbyte.call("GET", f"{airbyte.public}/jobs?{query}", 400)
 
+    def test_a_query_that_a_call_does_not_take_is_refused(self, airbyte: AirbyteServer) -> None:
+        answer = airbyte.call("GET", f"{airbyte.public}/sources/x?limit=1", 400)
+        assert "query parameter limit is unknown; known are includeSecretCoordinates" in answer["detail"]
+        assert "known are none" in airbyte.call("GET", f"{airbyte.public}/jobs/1?x=1", 400)["detail"]
+
     def test_what_is_not_there_is_404_and_what_is_not_served_says_so(self, airbyte: AirbyteServer) -> None:
         for path in ("/sources/x", "/connections/x", "/jobs/999999", "/workspaces/x"):
             assert "there is no" in airbyte.call("GET", airbyte.public + path, 404)["detail"]

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 EXAMPLES = 400
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY")
 NASTY = (
-    "", str(2**70), "\x00", "\ud7ff", "' OR 1=1 --", "../..", "%00", "${jndi:x}", "a" * 5000, "1e999", "null", "* * * * * ?",
+    "", "a\nb", str(2**70),
+    "\x00", "\ud7ff", "' OR 1=1 --", "../..", "%00", "${jndi:x}", "a" * 5000, "1e999", "null", "* * * * * ?",
     "2026-11-23T00:00:00Z", "0001-01-01T00:00:00+23:59", "createdAt|ASC", "active", "sync", "refresh", "basic",
     "cron", "incremental_deduped_history", "things", "global", "stream", "Merge", "file:///", "s3", "fake",
 )  # fmt: skip

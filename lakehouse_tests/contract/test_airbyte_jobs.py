@@ -305,6 +305,13 @@ class TestSchedules:
         unschedule(connection)
         airbyte.call("DELETE", f"{airbyte.public}/jobs/{job['jobId']}")
 
+    def test_a_continuous_connection_keeps_no_other_out(self, airbyte_of_its_own: MakeServer) -> None:
+        server = airbyte_of_its_own(workers=1)
+        waiting = server.connect({"mode": "hang", "marker": unique("room")}, "fake", None)
+        schedule(waiting, "* * * * * ?")
+        eventually(lambda: [job["status"] for job in jobs_of(waiting)] == ["running"])
+        server.connect({}, "fake", None).sync()
+
     def test_an_interval_begins_at_once(self, airbyte: AirbyteServer) -> None:
         connection = airbyte.connect({}, "fake", None)
         basic = {"basicSchedule": {"timeUnit": "hours", "units": 1}}

@@ -13,6 +13,7 @@ from typing import Any
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
+from lakehouse.embedded.airbyte.schedules import CONTINUOUS
 from lakehouse.embedded.airbyte.store import Row, Store
 
 OPEN = ("pending", "running", "incomplete")
@@ -85,13 +86,18 @@ def settle(store: Store, job_id: int, failure: Mapping[str, Any], retries: Retri
         )
 
 
-def next_job(store: Store) -> Row | None:
-    """The job whose turn it is: the oldest that waits for its first attempt, or whose pause is over."""
+def next_job(store: Store, *, continuous: bool) -> Row | None:
+    """The oldest job that waits for its first attempt, or whose pause is over.
+
+    Looks among the jobs of connections that sync all the time, or else among all others.
+    """
     return store.row(
-        "SELECT * FROM jobs WHERE status = 'pending' OR (status = 'incomplete' AND NOT EXISTS ("
-        "SELECT 1 FROM failed_attempts a WHERE a.job_id = jobs.id AND a.retry_at > ?)) ORDER BY id LIMIT 1",
-        epoch_ms(),
-    )
+        "SELECT * FROM jobs WHERE (status = 'pending' OR (status = 'incomplete' AND NOT EXISTS ("
+        "SELECT 1 FROM failed_attempts a WHERE a.job_id = jobs.id AND a.retry_at > ?)))"
+        " AND EXISTS (SELECT 1 FROM schedules s WHERE s.connection_id = jobs.connection_id"
+        " AND s.cron_expression = ?) = ? ORDER BY id LIMIT 1",
+        epoch_ms(), CONTINUOUS, continuous,
+    )  # fmt: skip
 
 
 def begin_attempt(store: Store, job_id: int) -> None:

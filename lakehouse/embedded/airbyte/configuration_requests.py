@@ -93,18 +93,21 @@ class StreamName(Body):
     stream_namespace: str | None = None
 
 
+Streams = Annotated[list[StreamName], msgspec.Meta(min_length=1)]
+
+
 class ConnectionStreams(Body):
     """connections/clear/stream and connections/reset/stream."""
 
     connection_id: str
-    streams: list[StreamName]
+    streams: Streams
 
 
 class RefreshConnection(Body):
     """connections/refresh; without `streams` every one."""
 
     connection_id: str
-    streams: list[StreamName] | None = None
+    streams: Streams | None = None
     refresh_mode: Literal["Truncate", "Merge"] = "Truncate"
 
 

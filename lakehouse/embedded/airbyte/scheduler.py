@@ -29,7 +29,10 @@ _LOG_DAYS = 30
 
 
 class Scheduler:
-    """Starts jobs in order, at most `workers` at once, each attempt for at most `timeout_seconds`."""
+    """Starts jobs in order, at most `workers` at once, each attempt for at most `timeout_seconds`.
+
+    Jobs of connections that sync all the time come on top: a log that is waited on would keep the others out.
+    """
 
     def __init__(
         self,
@@ -52,14 +55,18 @@ class Scheduler:
         self._arguments += [] if direct else ["--protocol-only"]
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._watchers: set[asyncio.Task[None]] = set()
+        self._in_room: set[asyncio.Task[None]] = set()
         self._stopping = False
         (home / "logs").mkdir(exist_ok=True)
         self._forget_old_logs()
 
     async def dispatch(self) -> None:
-        """Starts as many waiting jobs as there is room for."""
-        while not self._stopping and len(self._watchers) < self._workers:
-            job = next_job(self._store)
+        """Starts as many waiting jobs as there is room for; a continuous one waits for its log and needs no room."""
+        while not self._stopping:
+            job = next_job(self._store, continuous=True)
+            takes_room = job is None
+            if takes_room and len(self._in_room) < self._workers:
+                job = next_job(self._store, continuous=False)
             if job is None:
                 return
             with self._store.transaction():
@@ -69,6 +76,9 @@ class Scheduler:
             watcher = asyncio.create_task(self._watch(job))
             self._watchers.add(watcher)
             watcher.add_done_callback(self._watchers.discard)
+            if takes_room:
+                self._in_room.add(watcher)
+                watcher.add_done_callback(self._in_room.discard)
 
     async def cancel(self, job_id: int) -> None:
         """Ends a job that has not ended yet and kills its processes; one that has ended stays as it is."""

@@ -59,7 +59,7 @@ def test_attempts_are_counted_and_each_keeps_its_figures(store: Store) -> None:
     job_id = store.insert("jobs", {**job, "created_at": now, "updated_at": now})
     retries = Retries(most=1, first_pause_seconds=0)
     for attempt in range(2):
-        assert next_job(store) is not None
+        assert next_job(store, continuous=False) is not None
         with store.transaction():
             begin_attempt(store, job_id)
         place = {"job_id": job_id, "namespace": "", "name": "s"}
@@ -69,7 +69,7 @@ def test_attempts_are_counted_and_each_keeps_its_figures(store: Store) -> None:
         settle(store, job_id, {"failureType": "transient_error"}, retries)
     ended = store.job(job_id)
     assert ended is not None
-    assert (ended["status"], next_job(store)) == ("failed", None)
+    assert (ended["status"], next_job(store, continuous=False)) == ("failed", None)
     shown = [
         (a.number, a.status, a.streams[0]["records_committed"], a.streams[0]["files"])
         for a in attempts_of(store, ended)

@@ -60,5 +60,5 @@ class _Connections:
 
     async def delete(self, call: Call) -> None:
         connection = self._connection(call)
-        await self._service.jobs.cancel_all(connection)
+        await self._service.jobs.cancel_latest(connection)
         self._service.connections.delete(connection)

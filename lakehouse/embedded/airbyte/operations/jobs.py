@@ -84,18 +84,20 @@ class Jobs:
 
     def is_open(self, connection: Row) -> bool:
         """Whether a job of the connection has not ended."""
-        latest = self._store.row(
-            "SELECT status FROM jobs WHERE connection_id = ? ORDER BY id DESC LIMIT 1", connection["id"]
-        )
+        latest = self._latest(connection)
         return latest is not None and latest["status"] in OPEN
+
+    def _latest(self, connection: Row) -> Row | None:
+        sql = "SELECT * FROM jobs WHERE connection_id = ? ORDER BY id DESC LIMIT 1"
+        return self._store.row(sql, connection["id"])
 
     async def cancel(self, job: Row) -> Row:
         """Cancel a job; one that has ended already stays as it is."""
         await self._scheduler.cancel(job["id"])
         return self.get(job["id"])
 
-    async def cancel_all(self, connection: Row) -> None:
-        """Cancel what runs or waits for a connection."""
-        for job in self._store.rows("SELECT * FROM jobs WHERE connection_id = ?", connection["id"]):
-            if job["status"] in OPEN:
-                await self._scheduler.cancel(job["id"])
+    async def cancel_latest(self, connection: Row) -> None:
+        """Cancel the job that runs or waits for a connection, if there is one."""
+        latest = self._latest(connection)
+        if latest is not None and latest["status"] in OPEN:
+            await self._scheduler.cancel(latest["id"])
