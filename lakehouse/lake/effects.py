@@ -15,7 +15,7 @@ from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, String
 
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
 from lakehouse.lake.landed_changes import DAY, version_column
-from lakehouse.lake.landed_schema import AIRBYTE_COLUMNS, CDC_PREFIX, EXTRACTED_AT
+from lakehouse.lake.landed_schema import AIRBYTE_COLUMNS, CDC_PREFIX, EXTRACTED_AT, GENERATION_ID
 from lakehouse.lake.table_columns import TargetColumns
 from lakehouse.lake.table_files import FILE, TableFile, current_files, read_files
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from lakehouse.lake.merge_spec import MergeSpec
+    from lakehouse.lake.pending import Pending
 
 _DELETED = "__lakehouse_deleted"
 _PRUNABLE = (DateType, IntegerType, LongType, StringType, TimestamptzType)
@@ -42,14 +43,19 @@ class Effects:
 
 
 def find_effects(
-    connection: DuckDBPyConnection, spec: MergeSpec, table: Table | None, columns: TargetColumns
+    connection: DuckDBPyConnection,
+    spec: MergeSpec,
+    table: Table | None,
+    columns: TargetColumns,
+    pending: Pending,
 ) -> Effects:
     """Compare the table `change` with the current rows of the same keys, and create `effect`.
 
     The rows are found by a scan of the key columns alone, in the files that may hold such keys; only files
-    that do hold some are then read in full.
+    that do hold some are then read in full. A row that another generation landed again as it is gets that
+    generation (`restamp`), which is no change of the row: else it would go with its old generation.
     """
-    candidates = _files_to_compare(connection, spec, table)
+    candidates = _files_to_compare(connection, spec, table, pending)
     if table is None or not candidates:
         connection.execute(
             f"CREATE TEMP TABLE effect AS SELECT {quoted_list(spec.primary_key)}, {DAY} AS new_day,"
@@ -57,7 +63,7 @@ def find_effects(
             f" CASE WHEN {_DELETED} THEN 'none' ELSE 'insert' END AS action FROM change"
         )
     else:
-        _compare(connection, spec, table, columns, candidates)
+        _compare(connection, spec, columns, current_rows(spec, table, columns, candidates), pending)
     return _summed_up(connection)
 
 
@@ -75,11 +81,12 @@ def current_rows(spec: MergeSpec, table: Table, columns: TargetColumns, files: S
 
 
 def _files_to_compare(
-    connection: DuckDBPyConnection, spec: MergeSpec, table: Table | None
+    connection: DuckDBPyConnection, spec: MergeSpec, table: Table | None, pending: Pending
 ) -> list[TableFile]:
     if table is None:
         return []
-    if spec.mode == "overwrite" or spec.rebuild:
+    # Rows that go without a landed change are anywhere in the table.
+    if pending.whole or pending.lowest is not None:
         return current_files(table)
     files = current_files(table, _key_range(connection, spec, table))
     if not files:
@@ -112,13 +119,8 @@ def _iceberg_literal(value: int | str | date) -> Literal[Any]:
 
 
 def _compare(
-    connection: DuckDBPyConnection,
-    spec: MergeSpec,
-    table: Table,
-    columns: TargetColumns,
-    files: Sequence[TableFile],
+    connection: DuckDBPyConnection, spec: MergeSpec, columns: TargetColumns, current: str, pending: Pending
 ) -> None:
-    whole = spec.mode == "overwrite" or spec.rebuild
     keys = [quoted(name) for name in spec.primary_key]
     # Another delivery or another log position of the same values is no change: nothing downstream has to run.
     compared = [
@@ -127,7 +129,11 @@ def _compare(
         if name not in AIRBYTE_COLUMNS and not name.startswith(CDC_PREFIX)
     ]
     same = " AND ".join(f"c.{column} IS NOT DISTINCT FROM o.{column}" for column in [*compared, DAY])
-    stale = "false" if whole else _stale(spec, columns.types)
+    stale = "false" if pending.whole else _stale(spec, columns.types)
+    another = "false" if pending.whole else f"c.{GENERATION_ID} <> o.{GENERATION_ID}"
+    gone = "true" if pending.whole else "false"
+    if pending.lowest is not None:
+        gone = f"o.{GENERATION_ID} < {pending.lowest}"
     connection.execute(
         f"CREATE TEMP TABLE effect AS"
         f" SELECT {', '.join(f'coalesce(c.{key}, o.{key}) AS {key}' for key in keys)},"
@@ -136,24 +142,26 @@ def _compare(
         f" WHEN o.{keys[0]} IS NULL THEN CASE WHEN c.{_DELETED} THEN 'none' ELSE 'insert' END"
         f" WHEN {stale} THEN 'none'"
         f" WHEN c.{_DELETED} THEN 'delete'"
-        f" WHEN {same} THEN 'none'"
+        f" WHEN {same} THEN CASE WHEN {another} THEN 'restamp' ELSE 'none' END"
         f" ELSE 'update' END AS action"
-        f" FROM change c {'FULL' if whole else 'LEFT'} JOIN ({current_rows(spec, table, columns, files)}) o"
+        f" FROM change c {'LEFT' if gone == 'false' else 'FULL'} JOIN ({current}) o"
         f" ON {' AND '.join(f'c.{key} = o.{key}' for key in keys)}"
+        f" WHERE c.{keys[0]} IS NOT NULL OR {gone}"
     )
 
 
 def _stale(spec: MergeSpec, types: dict[str, IcebergType]) -> str:
     """SQL: the row in the table is a later version than the landed one."""
     extracted = quoted(EXTRACTED_AT)
-    version = version_column(spec, types)
-    if version is None:
-        return f"o.{extracted} > c.{extracted}"
-    old, new = f"o.{quoted(version)}", f"c.{quoted(version)}"
-    return (
-        f"(({old} IS NOT NULL AND ({new} IS NULL OR {old} > {new}))"
-        f" OR ({old} IS NOT DISTINCT FROM {new} AND o.{extracted} > c.{extracted}))"
-    )
+    later = f"o.{extracted} > c.{extracted}"
+    if version := version_column(spec, types):
+        old, new = f"o.{quoted(version)}", f"c.{quoted(version)}"
+        later = (
+            f"(({old} IS NOT NULL AND ({new} IS NULL OR {old} > {new}))"
+            f" OR ({old} IS NOT DISTINCT FROM {new} AND {later}))"
+        )
+    old, new = f"o.{GENERATION_ID}", f"c.{GENERATION_ID}"
+    return f"({old} > {new} OR ({old} = {new} AND {later}))"
 
 
 def _summed_up(connection: DuckDBPyConnection) -> Effects:
@@ -163,13 +171,13 @@ def _summed_up(connection: DuckDBPyConnection) -> Effects:
         " UNION SELECT new_day FROM effect WHERE action IN ('update', 'insert')"
     ).fetchall()
     files = connection.execute(
-        f"SELECT DISTINCT {FILE} FROM effect WHERE action IN ('update', 'delete')"
+        f"SELECT DISTINCT {FILE} FROM effect WHERE action IN ('update', 'restamp', 'delete')"
     ).fetchall()
     return Effects(
         inserted=counts.get("insert", 0),
         updated=counts.get("update", 0),
         deleted=counts.get("delete", 0),
-        unchanged=counts.get("none", 0),
+        unchanged=counts.get("none", 0) + counts.get("restamp", 0),
         days=frozenset(row[0] for row in days),
         files=frozenset(row[0] for row in files),
     )

@@ -13,7 +13,7 @@ from lakehouse.errors import PermanentError
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
 from lakehouse.lake.duckdb_session import literal
 from lakehouse.lake.filesystem import readable
-from lakehouse.lake.landed_schema import DELETED_AT, EXTRACTED_AT, LSN
+from lakehouse.lake.landed_schema import CDC_CURSOR, DELETED_AT, EXTRACTED_AT, GENERATION_ID, LSN
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,6 +48,14 @@ def open_landed(connection: DuckDBPyConnection, objects: Sequence[LandingObject]
         f"CREATE TEMP VIEW landed AS SELECT *, file_row_number AS {_ROW} FROM read_parquet([{files}],"
         f" union_by_name = true, filename = {literal(_FILE)}, file_row_number = true)"
         f" JOIN landed_object USING ({_FILE})"
+    )
+
+
+def no_changes(connection: DuckDBPyConnection, columns: dict[str, IcebergType]) -> None:
+    """Create an empty table `change`, for a merge that only removes rows."""
+    names = ", ".join(f"{quoted(name)} {duckdb_type(kind)}" for name, kind in columns.items())
+    connection.execute(
+        f"CREATE TEMP TABLE change ({names}, {DAY} DATE, {_DELETED} BOOLEAN, {_OBJECT} INTEGER)"
     )
 
 
@@ -87,20 +95,20 @@ def collect_changes(
 ) -> None:
     """Create the table `change`: of each key the newest version, deletions included.
 
-    Versions are ordered by `_ab_cdc_lsn` where landed, else by the cursor; then by the time of extraction,
-    the order of delivery, and the place in the object. Positions below the floor were applied before: a
-    repeated insert must not bring a deleted key back.
+    Versions are ordered by the generation; then by the log position (`_ab_cdc_lsn`, or else
+    `_ab_cdc_cursor`) where landed, else by the cursor; then by the time of extraction, the order of delivery,
+    and the place in the object. Positions of the watermark's generation below the floor were applied before:
+    a repeated insert must not bring a deleted key back.
 
     Raises:
         PermanentError: a row without primary key; names table, column and object.
     """
     keys = quoted_list(spec.primary_key)
-    where = ""
-    if LSN in landed and pending.floor is not None:
-        where = f"WHERE {LSN} IS NULL OR {LSN} >= {_number_or_text(pending.floor)}"
+    where = f"WHERE {applied} IS NOT TRUE" if (applied := _applied_before(landed, pending)) else ""
     order = [f"{quoted(EXTRACTED_AT)} DESC NULLS LAST", f"{_OBJECT} DESC", f"{_ROW} DESC"]
     if version := version_column(spec, landed):
         order.insert(0, f"{quoted(version)} DESC NULLS LAST")
+    order.insert(0, f"{GENERATION_ID} DESC")
     # The newest versions are found among the keys alone, so that wide rows are never sorted.
     connection.execute(
         f"CREATE TEMP TABLE newest AS SELECT {_OBJECT}, {_ROW} FROM landed {where}"
@@ -116,8 +124,8 @@ def collect_changes(
 
 
 def version_column(spec: MergeSpec, columns: dict[str, IcebergType]) -> str | None:
-    """What orders the versions of a key before the time of extraction does."""
-    return LSN if LSN in columns else spec.cursor_field
+    """What orders the versions of a key in one generation before the time of extraction does."""
+    return _position_column(columns) or spec.cursor_field
 
 
 def day_of(spec: MergeSpec) -> str:
@@ -126,16 +134,33 @@ def day_of(spec: MergeSpec) -> str:
 
 
 def highest_lsn(
-    connection: DuckDBPyConnection, landed: dict[str, IcebergType], newest_epoch: int
+    connection: DuckDBPyConnection, landed: dict[str, IcebergType], newest_epoch: int, generation: int | None
 ) -> tuple[Lsn | None, Lsn | None]:
-    """The highest log position landed, and the highest landed before `newest_epoch`."""
-    if LSN not in landed:
+    """The highest log position landed in `generation`, and the highest of those before `newest_epoch`."""
+    position = _position_column(landed)
+    if position is None or generation is None:
         return None, None
     found = connection.execute(
-        f"SELECT max({LSN}), max({LSN}) FILTER (WHERE epoch < {newest_epoch}) FROM landed"
+        f"SELECT max({position}), max({position}) FILTER (WHERE epoch < {newest_epoch}) FROM landed"
+        f" WHERE {GENERATION_ID} = {generation}"
     ).fetchall()
     highest, older = found[0]
     return highest, older
+
+
+def _position_column(columns: dict[str, IcebergType]) -> str | None:
+    """The column of the log position, if there is one: Postgres and SQL Server have an LSN, MySQL a number."""
+    return next((name for name in (LSN, CDC_CURSOR) if name in columns), None)
+
+
+def _applied_before(landed: dict[str, IcebergType], pending: Pending) -> str | None:
+    """SQL: the row's position was applied by an earlier sync; None where no position was."""
+    position, floor, before = _position_column(landed), pending.floor, pending.before
+    if position is None or floor is None or before is None:
+        return None
+    generation = pending.files[0].generation if before.generation is None else before.generation
+    value = literal(floor) if isinstance(floor, str) else repr(floor)
+    return f"({GENERATION_ID} = {generation} AND {position} < {value})"
 
 
 def _projection(spec: MergeSpec, columns: dict[str, IcebergType], landed: dict[str, IcebergType]) -> str:
@@ -161,7 +186,3 @@ def _refuse_null_keys(
                 where=objects[found[0]].url,
                 remedy="correct the source's row, or declare another primary_key",
             )
-
-
-def _number_or_text(position: Lsn) -> str:
-    return literal(position) if isinstance(position, str) else repr(position)

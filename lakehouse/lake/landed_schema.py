@@ -30,6 +30,7 @@ AIRBYTE_COLUMNS = (RAW_ID, EXTRACTED_AT, GENERATION_ID)
 AIRBYTE_META = "_airbyte_meta"
 CDC_PREFIX = "_ab_cdc_"
 LSN = "_ab_cdc_lsn"
+CDC_CURSOR = "_ab_cdc_cursor"
 DELETED_AT = "_ab_cdc_deleted_at"
 
 _FOOTER_READERS = 8

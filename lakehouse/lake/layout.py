@@ -51,6 +51,11 @@ class LandingObject:
         return self.url.rsplit("/", 1)[1]
 
     @property
+    def place(self) -> str:
+        """`date=YYYY-MM-DD/<name>`, below the stream's prefix."""
+        return "/".join(self.url.rsplit("/", 2)[1:])
+
+    @property
     def order(self) -> tuple[int, int, int]:
         """Sorts objects into the order of delivery."""
         return self.epoch_ms, self.part, self.clash

@@ -25,7 +25,14 @@ from lakehouse.lake.duckdb_session import DEFAULT_MEMORY_LIMIT, duckdb_session
 from lakehouse.lake.effects import Effects, current_rows, find_effects
 from lakehouse.lake.filesystem import open_filesystem
 from lakehouse.lake.iceberg import open_catalog
-from lakehouse.lake.landed_changes import DAY, collect_changes, derived_column, highest_lsn, open_landed
+from lakehouse.lake.landed_changes import (
+    DAY,
+    collect_changes,
+    derived_column,
+    highest_lsn,
+    no_changes,
+    open_landed,
+)
 from lakehouse.lake.landed_schema import landed_columns
 from lakehouse.lake.merge_spec import MergeResult, MergeSpec
 from lakehouse.lake.pending import Pending, find_pending
@@ -112,7 +119,6 @@ def _apply(
     table: Table | None,
     pending: Pending,
 ) -> MergeResult:
-    epoch = max(landing.epoch_ms for landing in pending.consumed)
     effects, columns = Effects(), TargetColumns({}, (), ())
     lsns: tuple[Lsn | None, Lsn | None] = (None, None)
     if pending.files:
@@ -122,11 +128,16 @@ def _apply(
         landed |= derived_column(connection, spec)
         columns = target_columns(spec, table, landed)
         collect_changes(connection, spec, columns.types, landed, pending)
-        effects = find_effects(connection, spec, table, columns)
-        lsns = highest_lsn(connection, landed, epoch)
+        effects = find_effects(connection, spec, table, columns, pending)
+        newest = max([landing.epoch_ms for landing in pending.consumed], default=0)
+        lsns = highest_lsn(connection, landed, newest, max(pending.generations, default=None))
     elif table is None:
         return _report(spec, None, None)  # objects without rows: there are no columns to make a table of
-    reached = advance(pending.before, pending.consumed, *lsns)
+    elif pending.lowest is not None or pending.whole:
+        columns = target_columns(spec, table, {})
+        no_changes(connection, columns.types)
+        effects = find_effects(connection, spec, table, columns, pending)
+    reached = advance(pending.before, pending.consumed, pending.generations, *lsns)
     transaction, io = begin(catalog, spec, table, columns)
     removed = _files_to_rewrite(table, effects, columns)
     writer = DataFileWriter(io, transaction.table_metadata)
@@ -144,7 +155,7 @@ def _apply(
     committed = catalog.load_table(spec.identifier)
     report = _report(spec, committed, reached)
     after = rows_by_day(current_files(committed))
-    touched = effects.days | {file.day for file in removed}
+    touched = effects.days | ({file.day for file in removed} if columns.replaced else set())
     return replace(
         report,
         partitions={day: after.get(day, 0) for day in touched},
@@ -202,13 +213,13 @@ def _rewritten_rows(
     keys, names = quoted_list(spec.primary_key), quoted_list([*columns.types, DAY])
     changed = (
         f"SELECT {names} FROM change"
-        f" SEMI JOIN (FROM effect WHERE action IN ('insert', 'update')) USING ({keys})"
+        f" SEMI JOIN (FROM effect WHERE action IN ('insert', 'update', 'restamp')) USING ({keys})"
     )
     rows = changed
     if table is not None and files:
         rows = (
             f"SELECT {names} FROM ({current_rows(spec, table, columns, files)})"
-            f" ANTI JOIN (FROM effect WHERE action IN ('update', 'delete')) USING ({keys})"
+            f" ANTI JOIN (FROM effect WHERE action IN ('update', 'restamp', 'delete')) USING ({keys})"
             f" UNION ALL {changed}"
         )
     return f"SELECT * FROM ({rows}) ORDER BY {quoted_list([DAY, *spec.primary_key])}"

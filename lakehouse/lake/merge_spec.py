@@ -40,11 +40,22 @@ class MergeSpec:
     partition: DayPartition | None = None
     rebuild: bool = False
     """Compute the table from everything in landing, whatever was applied before."""
+    landed_nothing_at: int | None = None
+    """When the newest sync of the stream succeeded, in milliseconds since 1970, if it landed no row."""
 
     @property
     def name(self) -> str:
         """The table's name for people: `bronze.shop__orders`."""
         return ".".join(self.identifier)
+
+    def emptied_after(self, watermark: Watermark) -> bool:
+        """Whether the source is known to have been empty after what the table has consumed.
+
+        An empty source lands no object, and the destination removes those of older generations. But a landing
+        without objects alone proves nothing: somebody may have removed them, or the lake's address may be
+        wrong. It takes a sync that succeeded later and says that there was no row.
+        """
+        return self.landed_nothing_at is not None and self.landed_nothing_at > watermark.epoch
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,12 @@ def refuse_other_partitioning(spec: MergeSpec, table: Table) -> None:
 
 
 def _refuse_partition_without_days(spec: MergeSpec, landed: dict[str, IcebergType]) -> None:
-    kind = landed[spec.partition.column] if spec.partition else None
-    if spec.partition and not isinstance(kind, DateType | TimestampType | TimestamptzType):
+    kind = landed.get(spec.partition.column) if spec.partition else None
+    if (
+        spec.partition
+        and kind is not None
+        and not isinstance(kind, DateType | TimestampType | TimestamptzType)
+    ):
         raise PermanentError(
             f"partition column {spec.partition.column} of {spec.name} is landed as {kind}",
             where=f"partition_by.column of {spec.name}",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pyiceberg.conversions import from_bytes
+from pyiceberg.types import LongType
+
 from lakehouse.errors import PermanentError
+from lakehouse.lake.landed_schema import GENERATION_ID
+from lakehouse.lake.table_files import current_files
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 WATERMARK_PROPERTY = "lakehouse.watermark"
 
 Lsn = int | float | str
-"""A log position: a number from Postgres, a fixed-width string from SQL Server."""
+"""A log position: a number from Postgres and MySQL, a fixed-width string from SQL Server."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +39,29 @@ class Watermark:
     objects: tuple[str, ...]
     """Names of the objects consumed at `epoch`."""
     lsn: Lsn | None = None
-    """The highest applied log position; None without CDC."""
+    """The highest applied log position of the newest generation; None without CDC."""
     floor: Lsn | None = None
-    """The highest log position applied by the syncs before `epoch`."""
+    """The highest log position of the newest generation applied by the syncs before `epoch`."""
+    generations: Mapping[int, str | None] = field(default_factory=dict)
+    """The generations whose rows the table may hold, with each one's newest object as
+    `date=YYYY-MM-DD/<name>`; None where it is not known (written before generations were kept)."""
+
+    @property
+    def generation(self) -> int | None:
+        """The newest applied generation."""
+        return max(self.generations, default=None)
 
     def to_json(self) -> str:
         """The snapshot property's value."""
-        return json.dumps(
-            {"epoch": self.epoch, "objects": list(self.objects), "lsn": self.lsn, "floor": self.floor}
-        )
+        values = {"epoch": self.epoch, "objects": list(self.objects), "lsn": self.lsn, "floor": self.floor}
+        return json.dumps(values | {"generations": {str(id_): at for id_, at in self.generations.items()}})
 
     @classmethod
     def from_json(cls, text: str) -> Watermark:
         """Raises ValueError or KeyError when the text is no watermark."""
         values = json.loads(text)
-        return cls(values["epoch"], tuple(values["objects"]), values["lsn"], values.get("floor"))
+        generations = {int(id_): at for id_, at in values.get("generations", {}).items()}
+        return cls(values["epoch"], tuple(values["objects"]), values["lsn"], values.get("floor"), generations)
 
     def consumed(self, landing: LandingObject) -> bool:
         """Whether the table already holds the object's rows."""
@@ -70,6 +83,9 @@ def read_watermark(table: Table) -> Watermark | None:
             where=table.location(),
             remedy="its history was expired or something else wrote it; rebuild the table from landing",
         )
+    if watermark is not None and not watermark.generations:
+        # An earlier version wrote it: the table's rows say which generations were applied.
+        return replace(watermark, generations=dict.fromkeys(_generations_of(table)))
     return watermark
 
 
@@ -88,27 +104,47 @@ def find_watermark(table: Table) -> Watermark | None:
 
 
 def advance(
-    before: Watermark | None, consumed: Sequence[LandingObject], lsn: Lsn | None, older_lsn: Lsn | None
+    before: Watermark | None,
+    consumed: Sequence[LandingObject],
+    generations: Mapping[int, str | None],
+    lsn: Lsn | None,
+    older_lsn: Lsn | None,
 ) -> Watermark:
-    """The watermark once `consumed` is applied.
+    """The watermark once `consumed` is applied, which may be nothing when there is a `before`.
 
-    `lsn` is the highest log position among the applied rows, `older_lsn` that of the syncs before the newest.
+    `lsn` is the highest log position among the applied rows of the newest generation, `older_lsn` that of
+    the syncs before the newest. Positions count within one generation: a database that was made anew starts
+    with lower ones.
     """
-    epoch = max(landing.epoch_ms for landing in consumed)
+    epoch = max([landing.epoch_ms for landing in consumed] + ([before.epoch] if before else []))
     names = {landing.name for landing in consumed if landing.epoch_ms == epoch}
-    floor = before.floor if before else None
+    reached, floor = (before.lsn, before.floor) if before else (None, None)
     if before and before.epoch == epoch:
         names |= set(before.objects)
-    elif before:
-        floor = before.lsn
+    else:
+        floor = reached
+    if before and before.generation not in (None, max(generations, default=None)):
+        reached = floor = None
     return Watermark(
         epoch,
         tuple(sorted(names)),
-        lsn=_highest(before.lsn if before else None, lsn),
+        lsn=_highest(reached, lsn),
         floor=_highest(floor, older_lsn),
+        generations=generations,
     )
 
 
 def _highest(one: Lsn | None, other: Lsn | None) -> Lsn | None:
     known = [position for position in (one, other) if position is not None]
     return max(known) if known else None
+
+
+def _generations_of(table: Table) -> list[int]:
+    """The lowest and the highest generation of each data file, from Iceberg's statistics."""
+    column = table.schema().find_field(GENERATION_ID).field_id
+    found: set[int] = set()
+    for file in current_files(table):
+        for bounds in (file.data_file.lower_bounds, file.data_file.upper_bounds):
+            if bounds and column in bounds:
+                found.add(int(from_bytes(LongType(), bounds[column])))
+    return sorted(found)

@@ -1,6 +1,7 @@
 """Bronze assets over a real lake: the events of a merge, and what is told after a process died."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -109,8 +110,8 @@ def test_a_commit_without_an_event_is_told_later(
     catalog = open_catalog(lake.settings)
 
     def pending() -> PendingMerge | None:
-        told = History(materialize.instance).snapshot(KEY)  # type: ignore[attr-defined]
-        return pending_merge(ORDERS, lake.settings, catalog, told)
+        history = History(materialize.instance)  # type: ignore[attr-defined]
+        return pending_merge(ORDERS, lake.settings, catalog, history)
 
     assert pending() is None
     lake.land([order(1, date(2025, 1, 2)), order(2, date(2025, 1, 4))], FIELDS)
@@ -121,6 +122,25 @@ def test_a_commit_without_an_event_is_told_later(
     assert events(materialize("2025-01-04", "2025-01-04")) == {"2025-01-02": (1, 1), "2025-01-04": (1, 1)}
     assert pending() is None
     assert events(materialize("2025-01-04", "2025-01-04")) == {"2025-01-04": (1, 0)}
+
+
+def test_an_overwritten_table_is_emptied_when_the_newest_sync_found_no_row(
+    lake: Lake, materialize: Callable[..., dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite = declared_stream(ORDERS).model_copy(update={"sync_mode": "full_refresh_overwrite"})
+    monkeypatch.setattr("lakehouse.defs.bronze.spec.declared_stream", lambda table: overwrite)
+    instance: dg.DagsterInstance = materialize.instance  # type: ignore[attr-defined]
+    landing = dg.AssetKey(ORDERS.landing_key)
+    now = int(time.time() * 1000)
+    path = lake.land([order(1, date(2025, 1, 2))], FIELDS, epoch=now - 1000)
+    materialize("2025-01-02", "2025-01-02")
+    path.unlink()
+    catalog = open_catalog(lake.settings)
+    for rows, pending in ((1, None), (0, PendingMerge(None))):
+        instance.report_runless_asset_event(dg.AssetMaterialization(landing, metadata={CHANGED: rows}))
+        assert pending_merge(ORDERS, lake.settings, catalog, History(instance)) == pending
+    assert events(materialize("2025-01-02", "2025-01-02")) == {"2025-01-02": (0, 1)}
+    assert pending_merge(ORDERS, lake.settings, catalog, History(instance)) is None
 
 
 def test_rows_of_no_declared_day_fail_the_check(

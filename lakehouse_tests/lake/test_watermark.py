@@ -24,23 +24,36 @@ def landed(epoch: int, part: int) -> LandingObject:
 
 
 def test_json_round_trip() -> None:
-    watermark = Watermark(EPOCH, ("1_0.parquet",), lsn=23456.0, floor="0000002A:1")
+    watermark = Watermark(EPOCH, ("1_0.parquet",), 23456.0, "0000002A:1", {1: "date=x/1_0.parquet", 2: None})
     assert Watermark.from_json(watermark.to_json()) == watermark
+    assert watermark.generation == 2
+
+
+def test_json_of_an_earlier_version() -> None:
+    text = '{"epoch": 1764000000000, "objects": ["1_0.parquet"], "lsn": 7.0}'
+    assert Watermark.from_json(text) == Watermark(EPOCH, ("1_0.parquet",), lsn=7.0)
+    assert Watermark.from_json(text).generation is None
 
 
 def test_parts_of_one_sync_add_up_and_keep_the_floor() -> None:
-    before = Watermark(EPOCH, (landed(EPOCH, 1).name,), lsn=30.0, floor=10.0)
-    after = advance(before, [landed(EPOCH, 0)], lsn=20.0, older_lsn=None)
-    assert after == Watermark(EPOCH, (landed(EPOCH, 0).name, landed(EPOCH, 1).name), 30.0, 10.0)
+    before = Watermark(EPOCH, (landed(EPOCH, 1).name,), 30.0, 10.0, {0: "x"})
+    after = advance(before, [landed(EPOCH, 0)], {0: "y"}, lsn=20.0, older_lsn=None)
+    assert after == Watermark(EPOCH, (landed(EPOCH, 0).name, landed(EPOCH, 1).name), 30.0, 10.0, {0: "y"})
 
 
 def test_a_new_sync_raises_the_floor_to_all_that_came_before_it() -> None:
-    before = Watermark(EPOCH, (landed(EPOCH, 0).name,), lsn=30.0, floor=10.0)
+    before = Watermark(EPOCH, (landed(EPOCH, 0).name,), 30.0, 10.0, {0: "x"})
     consumed = [landed(EPOCH + 1, 0), landed(EPOCH + 2, 0)]
-    after = advance(before, consumed, lsn=50.0, older_lsn=40.0)
-    assert after == Watermark(EPOCH + 2, (landed(EPOCH + 2, 0).name,), 50.0, 40.0)
+    after = advance(before, consumed, {0: "y"}, lsn=50.0, older_lsn=40.0)
+    assert after == Watermark(EPOCH + 2, (landed(EPOCH + 2, 0).name,), 50.0, 40.0, {0: "y"})
     assert not after.consumed(landed(EPOCH + 2, 1))
     assert after.consumed(landed(EPOCH + 1, 9))
+
+
+def test_positions_start_again_with_a_generation() -> None:
+    before = Watermark(EPOCH, (landed(EPOCH, 0).name,), 9000.0, 8000.0, {1: "x"})
+    after = advance(before, [landed(EPOCH + 1, 0)], {1: "x", 2: "y"}, lsn=5.0, older_lsn=None)
+    assert (after.lsn, after.floor) == (5.0, None)
 
 
 def test_it_is_json_in_the_summary_of_the_current_snapshot(lake: Any) -> None:
@@ -52,6 +65,7 @@ def test_it_is_json_in_the_summary_of_the_current_snapshot(lake: Any) -> None:
         "objects": [f"{EPOCH}_0.parquet"],
         "lsn": None,
         "floor": None,
+        "generations": {"0": f"date=2025-11-24/{EPOCH}_0.parquet"},
     }
 
 

@@ -78,6 +78,13 @@ class History:
         told = made.metadata.get(SNAPSHOT) if made else None
         return int(str(told.value)) if told and told.value != "none" else None
 
+    def landed_nothing_at(self, key: dg.AssetKey) -> int | None:
+        """When the newest sync of a landed stream was told, in ms since 1970, if it found no row at all."""
+        newest, _ = self._newest_of(key)
+        made = newest.asset_materialization if newest else None
+        told = made.metadata.get(CHANGED) if made else None
+        return int(newest.timestamp * 1000) if newest and told is not None and told.value == 0 else None
+
     def _newest_of(self, key: dg.AssetKey) -> tuple[EventLogRecord | None, str | None]:
         """The newest materialization, and the last run that meant to make the asset."""
         if key not in self._newest:

@@ -49,7 +49,7 @@ def stale_bronze(instance: dg.DagsterInstance, settings: Settings) -> dict[dg.As
     found = {}
     for table in declared_datasets().bronze:
         key = dg.AssetKey(table.key)
-        pending = pending_merge(table, settings, catalog, history.snapshot(key))
+        pending = pending_merge(table, settings, catalog, history)
         if pending is not None:
             found[key] = Stale(_declared_days(table, pending.days))
     return found

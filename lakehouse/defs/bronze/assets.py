@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.automation.history import History
 from lakehouse.defs.failures import RETRIES, as_failures
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.partitions import partitions_of
@@ -55,10 +56,10 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from lakehouse.defs.bronze.merge import merge_and_describe
-        from lakehouse.defs.bronze.report import last_snapshot, report_partitions, table_facts
+        from lakehouse.defs.bronze.report import report_partitions, table_facts
 
         with as_failures():
-            merged = merge_and_describe(table, lakehouse.settings, last_snapshot(context, key))
+            merged = merge_and_describe(table, lakehouse.settings, History(context.instance))
         if partitions is None:
             yield dg.MaterializeResult(asset_key=key, metadata=table_facts(merged))
             return

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import dagster as dg
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 
 from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.spec import merge_spec
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
@@ -36,13 +38,14 @@ class Merged:
         return self.result.inserted + self.result.updated + self.result.deleted
 
 
-def merge_and_describe(table: BronzeTable, settings: Settings, last_snapshot: int | None) -> Merged:
-    """Merge everything pending. `last_snapshot` is the snapshot id of the newest materialization event.
+def merge_and_describe(table: BronzeTable, settings: Settings, history: History) -> Merged:
+    """Merge everything pending; `history` tells what the newest events of the table and its stream said.
 
     Raises:
         PermanentError, TransientError: as `merge_table` does.
     """
-    spec = merge_spec(table, settings)
+    spec = merge_spec(table, settings, history.landed_nothing_at(dg.AssetKey(table.landing_key)))
+    last_snapshot = history.snapshot(dg.AssetKey(table.key))
     catalog = open_catalog(settings)
     before, _ = _state(catalog, spec.identifier)
     result = merge_table(spec, settings, catalog)

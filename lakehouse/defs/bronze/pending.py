@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.spec import merge_spec
 from lakehouse.lake.column_types import quoted
 from lakehouse.lake.commit import load
@@ -30,25 +33,25 @@ class PendingMerge:
 
 
 def pending_merge(
-    table: BronzeTable, settings: Settings, catalog: Catalog, told_snapshot: int | None
+    table: BronzeTable, settings: Settings, catalog: Catalog, history: History
 ) -> PendingMerge | None:
-    """What a merge would have to do; None when nothing is landed that the table does not hold.
+    """What a merge would have to do; None when the table holds what is landed.
 
-    `told_snapshot` is that of the newest materialization event. A table at another snapshot was committed to
-    by a process that died before its event: it is merged again, so that the event gets told.
+    A table at another snapshot than the newest materialization event tells was committed to by a process that
+    died before its event: it is merged again, so that the event gets told.
 
     Raises:
         PermanentError: a file that is no landing object.
         TransientError: the lake cannot be reached.
     """
-    spec = merge_spec(table, settings)
+    spec = merge_spec(table, settings, history.landed_nothing_at(dg.AssetKey(table.landing_key)))
     current = load(catalog, spec)
     watermark = read_watermark(current) if current else None
     pending = find_pending(settings, open_filesystem(settings), spec, watermark)
     if pending:
         return PendingMerge(_days(spec, pending, settings))
     snapshot = current.current_snapshot() if current else None
-    if snapshot is not None and snapshot.snapshot_id != told_snapshot:
+    if snapshot is not None and snapshot.snapshot_id != history.snapshot(dg.AssetKey(table.key)):
         return PendingMerge(None)
     return None
 

@@ -62,15 +62,6 @@ def report_partitions(
     return {day: count for day, count in rows.items() if day not in known and count}
 
 
-def last_snapshot(context: dg.AssetExecutionContext, key: dg.AssetKey) -> int | None:
-    """The table's snapshot when it was last materialized, as far as Dagster knows."""
-    event = context.instance.get_latest_materialization_event(key)
-    if event is None or event.asset_materialization is None:
-        return None
-    told = event.asset_materialization.metadata.get(SNAPSHOT)
-    return int(str(told.value)) if told and told.value != "none" else None
-
-
 def _day_facts(day: str, rows: dict[str, int], changed: set[str]) -> dict[str, Any]:
     count = rows.get(day, 0)
     return {"dagster/partition_row_count": count, CHANGED: max(1, count) if day in changed else 0}

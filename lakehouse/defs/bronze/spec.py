@@ -35,8 +35,8 @@ def declared_stream(table: BronzeTable) -> Stream:
     return stream
 
 
-def merge_spec(table: BronzeTable, settings: Settings) -> MergeSpec:
-    """What `lake.merge_table` is asked for."""
+def merge_spec(table: BronzeTable, settings: Settings, landed_nothing_at: int | None = None) -> MergeSpec:
+    """What `lake.merge_table` is asked for; for `landed_nothing_at` see `History.landed_nothing_at`."""
     stream = declared_stream(table)
     declared = table.partition_by
     return MergeSpec(
@@ -48,4 +48,5 @@ def merge_spec(table: BronzeTable, settings: Settings) -> MergeSpec:
         mode="overwrite" if stream.sync_mode == "full_refresh_overwrite" else "append",
         cursor_field=stream.cursor_field[0] if stream.cursor_field else None,
         partition=DayPartition(declared.column, declared.expression) if declared else None,
+        landed_nothing_at=landed_nothing_at,
     )
