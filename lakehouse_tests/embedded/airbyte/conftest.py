@@ -1,3 +1,12 @@
 from lakehouse_tests.embedded.airbyte.fixtures import airbyte, airbyte_of_its_own, database, postgres_port
+from lakehouse_tests.embedded.airbyte.mariadb import mariadb, mariadb_of_its_own, mariadb_server
 
-__all__ = ["airbyte", "airbyte_of_its_own", "database", "postgres_port"]
+__all__ = [
+    "airbyte",
+    "airbyte_of_its_own",
+    "database",
+    "mariadb",
+    "mariadb_of_its_own",
+    "mariadb_server",
+    "postgres_port",
+]

@@ -69,6 +69,13 @@ _BUILT_IN = (
         log=f"{_OURS}.postgres.cdc.reader:reader_of",
     ),
     SourceConnector(
+        type="mysql",
+        definition_id="435bb9a5-7887-4809-aa58-28c27df0d7ad",
+        command=(sys.executable, "-m", f"{_OURS}.mysql"),
+        configure=f"{_OURS}.mysql.configuration:configuration_of",
+        direct=f"{_OURS}.mysql.direct:read",
+    ),
+    SourceConnector(
         type="files",
         definition_id="6f0a1c9e-52b1-4b60-9a6b-3b8a9d0f7c11",
         command=(sys.executable, "-m", f"{_OURS}.files"),

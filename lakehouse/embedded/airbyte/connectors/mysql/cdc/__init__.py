@@ -1,0 +1,1 @@
+"""source-mysql, method CDC: a consistent snapshot, then the row events of the binary log."""
