@@ -74,6 +74,7 @@ _BUILT_IN = (
         command=(sys.executable, "-m", f"{_OURS}.mysql"),
         configure=f"{_OURS}.mysql.configuration:configuration_of",
         direct=f"{_OURS}.mysql.direct:read",
+        log=f"{_OURS}.mysql.cdc.reader:reader_of",
     ),
     SourceConnector(
         type="files",

@@ -10,7 +10,11 @@ import msgspec
 import pyarrow as pa
 
 from lakehouse.embedded.airbyte.connectors.mysql import direct
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import CURSOR
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import SCHEMA as LOG_COLUMNS
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.events import check_readable
 from lakehouse.embedded.airbyte.connectors.mysql.configuration import (
+    Cdc,
     MysqlConfiguration,
     configuration_of,
 )
@@ -37,6 +41,8 @@ class MysqlSource:
         """Connects and asks for at least one readable table. Raises ConnectorError."""
         settings = configuration_of(configuration)
         with connected(settings) as session:
+            if isinstance(settings.replication_method, Cdc):
+                check_readable(session, settings)
             if not tables_of(session, settings):
                 raise ConnectorError(
                     f"MySQL {settings.address}: user {settings.username} can read no table;"
@@ -47,8 +53,10 @@ class MysqlSource:
     def discover(self, configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every readable table and view as an AirbyteStream."""
         settings = configuration_of(configuration)
+        log_based = isinstance(settings.replication_method, Cdc)
         with connected(settings) as session:
-            return [_stream(table) for table in tables_of(session, settings).values()]
+            tables = tables_of(session, settings).values()
+            return [_log_stream(table) if log_based else _stream(table) for table in tables]
 
     def read(
         self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
@@ -72,6 +80,15 @@ def _stream(table: Table) -> dict[str, Any]:
         "default_cursor_field": [],
         "source_defined_primary_key": [[name] for name in table.primary_key],
     }
+
+
+def _log_stream(table: Table) -> dict[str, Any]:
+    """A table whose changes are read from the log; without a primary key it can only be read in full."""
+    stream = _stream(table)
+    if not table.primary_key or not table.logged:
+        return stream | {"supported_sync_modes": ["full_refresh"]}
+    stream["json_schema"]["properties"] |= LOG_COLUMNS
+    return stream | {"source_defined_cursor": True, "default_cursor_field": [CURSOR]}
 
 
 def _records(
