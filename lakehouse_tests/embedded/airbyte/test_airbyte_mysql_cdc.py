@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -191,6 +192,42 @@ def test_values_of_the_log_are_those_of_a_full_read(mariadb: MariaDb) -> None:
     for logged, read_in_full in zip(from_the_log, in_full, strict=True):
         assert {n: (v, read_in_full[n]) for n, v in logged.items() if v != read_in_full[n]} == {}
         assert logged.keys() == read_in_full.keys()
+
+
+@slow
+def test_numbers_and_moments_of_every_precision(mariadb: MariaDb) -> None:
+    chance = random.Random(3)
+    decimals = [(1, 0), (1, 1), (5, 2), (9, 9), (10, 0), (17, 9), (18, 0), (19, 4), (38, 18), (65, 30)]
+    columns = [f"n{p}_{s} decimal({p}, {s})" for p, s in decimals]
+    columns += [f"{kind}{digits} {kind}({digits}) NULL" for kind in MOMENTS for digits in range(7)]
+    mariadb.execute(f"CREATE TABLE every_type (id int PRIMARY KEY, d double, f float, {', '.join(columns)})")
+    follower = Follower(mariadb, "every_type")
+    follower.follow()
+    rows = []
+    for number in range(60):
+        values = [
+            number,
+            chance.uniform(-1, 1) * 10.0 ** chance.randint(-300, 300),
+            chance.uniform(-1e9, 1e9),
+        ]
+        for precision, scale in decimals:
+            digits = str(chance.randrange(10 ** chance.randint(0, precision))).zfill(precision)
+            sign = chance.choice(("", "-"))
+            values.append(f"{sign}{digits[: precision - scale] or 0}.{digits[precision - scale :] or 0}")
+        clock = f"{chance.randrange(24):02}:{chance.randrange(60):02}:59.{chance.randrange(10**6):06}"
+        values += [f"19{chance.randrange(71, 99)}-0{chance.randrange(1, 9)}-28 {clock}"] * 14 + [clock] * 7
+        rows.append("(" + ", ".join(f"'{value}'" for value in values) + ")")
+    mariadb.execute(
+        "SET SESSION sql_mode = 'TIME_ROUND_FRACTIONAL'", f"INSERT INTO every_type VALUES {', '.join(rows)}"
+    )
+    follower.follow()
+    in_full, _ = outcome(directly(mariadb, configured(mariadb, "every_type"), None))
+    for row in in_full:
+        del row["changes"]
+    assert follower.values("every_type") == [tuple(row.values()) for row in in_full]
+
+
+MOMENTS = ("datetime", "timestamp", "time")
 
 
 @slow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,8 @@ from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import (
     UPDATED_AT,
 )
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.position import LogPosition
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.values import OUT_OF_RANGE, same_family, typed
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.row_images import RowImages
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.values import same_family, typed
 from lakehouse.embedded.airbyte.connectors.mysql.tables import Table
 from lakehouse.embedded.airbyte.connectors.mysql.values import SERIALIZATION_ERROR
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
@@ -38,9 +40,7 @@ _SECOND_US = 1_000_000
 class _Rows:
     """Rows as the log wrote them, and what it says about each."""
 
-    values: list[Mapping[str, Any]] = field(default_factory=list)
-    nulls: list[Mapping[str, str]] = field(default_factory=list)
-    """Of each column that is NULL: why."""
+    values: list[list[Any]] = field(default_factory=list)
     positions: list[LogPosition] = field(default_factory=list)
     cursors: list[int] = field(default_factory=list)
     committed: list[int] = field(default_factory=list)
@@ -57,6 +57,9 @@ class TableChanges:
         self.table = table
         self._columns = stream.columns
         self._logged: dict[str, LogColumn] = {}
+        self._places: dict[str, int] = {}
+        self._keys: tuple[int, ...] = ()
+        self._images = RowImages(())
         self._signature: object = None
         self._rows = _Rows()
 
@@ -89,6 +92,12 @@ class TableChanges:
                     raise self._refused(f"column {name} had another type when the rows were logged")
                 if logged.type in (FIELD_TYPE.ENUM, FIELD_TYPE.SET):
                     self._name_labels(logged, column.declared_type)
+        self._places = {column.name: place for place, column in enumerate(columns)}
+        self._keys = tuple(self._places[name] for name in self.table.primary_key)
+        try:
+            self._images = RowImages(columns)
+        except KeyError as error:
+            raise self._refused(f"rows were logged with a column of type {error}, unknown here") from error
 
     def _name_labels(self, logged: LogColumn, declared: str) -> None:
         """The library reads labels as UTF-8 and takes empty text for those that are in another character set."""
@@ -115,36 +124,31 @@ class TableChanges:
         Rows of one event are ordered by cursors of their own: each takes more than one byte of the log.
         """
         self._refuse_partial(event)
-        cursor, before = begins.cursor, len(self._rows.cursors)
+        rows, before = self._rows, len(self._rows.values)
         try:
-            self._add(event)
-        except (ValueError, UnicodeDecodeError) as error:
+            self._add(event, event.packet.read(event.event_size - event.packet.read_bytes))
+        except (ValueError, IndexError, struct.error) as error:
             raise self._refused(f"a value of the event at {begins} is not valid: {error}") from error
-        rows = self._rows
         added = len(rows.values) - before
         rows.positions += [begins] * added
-        rows.cursors += range(cursor, cursor + added)
+        rows.cursors += range(begins.cursor, begins.cursor + added)
         rows.committed += [event.timestamp * _SECOND_US] * added
         rows.size += event.packet.event_size
 
-    def _add(self, event: Any) -> None:
+    def _add(self, event: Any, data: bytes) -> None:
+        images, rows = self._images.read(data), self._rows
         now = event.timestamp * _SECOND_US
         if isinstance(event, UpdateRowsEvent):
-            keys = self.table.primary_key
-            for row in event.rows:
-                old, new = row["before_values"], row["after_values"]
-                if any(old[key] != new[key] for key in keys):
-                    self._append(old, row["before_none_sources"], now)
-                self._append(new, row["after_none_sources"], None)
+            for old, new in zip(images, images, strict=True):
+                if any(old[key] != new[key] for key in self._keys):
+                    rows.values.append(old)
+                    rows.deleted.append(now)
+                rows.values.append(new)
+                rows.deleted.append(None)
         else:
-            deleted = now if isinstance(event, DeleteRowsEvent) else None
-            for row in event.rows:
-                self._append(row["values"], row["none_sources"], deleted)
-
-    def _append(self, values: Mapping[str, Any], nulls: Mapping[str, str], deleted: int | None) -> None:
-        self._rows.values.append(values)
-        self._rows.nulls.append(nulls)
-        self._rows.deleted.append(deleted)
+            found = list(images)
+            rows.values += found
+            rows.deleted += [now if isinstance(event, DeleteRowsEvent) else None] * len(found)
 
     def _refuse_partial(self, event: Any) -> None:
         bitmaps = [event.columns_present_bitmap]
@@ -179,25 +183,12 @@ class TableChanges:
         logged = self._logged.get(column.source)
         if logged is None:  # the rows are older than the column
             return pa.nulls(len(rows.values), target)
-        values = [row[column.source] for row in rows.values]
-        if logged.type == FIELD_TYPE.SET:
-            values = self._empty_sets(values, rows, column.source)
+        place = self._places[column.source]
+        values = [row[place] for row in rows.values]
         array, refused = typed(values, self.table.columns[column.source], logged, column.type)
-        if array.null_count:
-            refused = refused + [
-                place for place, nulls in enumerate(rows.nulls) if nulls.get(column.source) in OUT_OF_RANGE
-            ]
         for row in refused:
             changes.setdefault(row, []).append(Change(column.source, reason=SERIALIZATION_ERROR))
         return array
-
-    @staticmethod
-    def _empty_sets(values: Sequence[Any], rows: _Rows, name: str) -> list[Any]:
-        empty = "empty set"
-        return [
-            set() if value is None and nulls.get(name) == empty else value
-            for value, nulls in zip(values, rows.nulls, strict=True)
-        ]
 
 
 def _signature(columns: Sequence[LogColumn]) -> object:
