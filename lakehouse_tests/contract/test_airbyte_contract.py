@@ -616,7 +616,10 @@ class TestRequests:
         answer = airbyte.create_source({"host": "h", "hots": "h"}, "postgres", 400)
         assert "unknown field `hots`" in answer["detail"]
         answer = airbyte.create_source({}, "oracle", 400)
-        assert "sourceType oracle is not available; this server has fake, files, postgres" in answer["detail"]
+        assert (
+            "sourceType oracle is not available; this server has fake, files, mysql, postgres"
+            in answer["detail"]
+        )
         body = {
             "name": unique("d"),
             "workspaceId": airbyte.workspace_id,

@@ -86,6 +86,12 @@ _BUILT_IN = (
     ),
 )
 
+_ONLY_ELSEWHERE = {
+    "mongodb-v2": "b2e713cd-cc36-4c0a-b5bd-b47cb8a0561e",
+    "mssql": "b5ea17b1-f170-46dc-bc31-cc744ca984c1",
+}
+"""Database sources by definition id whose real connectors are Java programs, in no package registry."""
+
 
 class Registry:
     """The built-in sources and any further commands, by type."""
@@ -110,3 +116,14 @@ class Registry:
         return next(
             (source for source in self._sources.values() if source.definition_id == definition_id), None
         )
+
+    def why_unavailable(self, named: object) -> str:
+        """One line about a type or definition id that this server does not have."""
+        for type_, definition_id in _ONLY_ELSEWHERE.items():
+            if named in (type_, definition_id):
+                return (
+                    f"sourceType {type_} is not available on the embedded server, which has no connector for that"
+                    " database; the same connection works with a real Airbyte, whose address is set by"
+                    " LAKEHOUSE_AIRBYTE__URL"
+                )
+        return f"sourceType {named} is not available; this server has {', '.join(self.types)}"

@@ -142,8 +142,7 @@ class Actors:
         connector = self._registry.by_definition(body.definition_id) if body.definition_id else None
         connector = connector or (self._registry.source(declared) if isinstance(declared, str) else None)
         if connector is None:
-            types = ", ".join(self._registry.types)
-            raise ApiError(400, f"sourceType {declared} is not available; this server has {types}")
+            raise ApiError(400, self._registry.why_unavailable(declared or body.definition_id))
         return connector.type
 
     def _checked(self, kind: str, type_: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
