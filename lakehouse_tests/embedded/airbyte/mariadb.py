@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from lakehouse.embedded.ports import free_port
 from lakehouse_tests.embedded.airbyte.fixtures import eventually, unique
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lakehouse" / "mariadb"
+
+_SMALL = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M", "--skip-performance-schema")
 
 
 def _installation() -> Path | None:
@@ -44,7 +46,7 @@ class MariaDbServer:
             "LD_LIBRARY_PATH": ":".join(str(p) for p in (installation / "lib").glob("*-linux-gnu"))
         }
         install = [installation / "bin" / "mariadb-install-db", "--no-defaults", *self._places]
-        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db", *_SMALL]
         subprocess.run(install, env=self._environment, check=True, capture_output=True)
         self.start()
         for statement in (
@@ -64,7 +66,7 @@ class MariaDbServer:
             self._installation / "sbin" / "mariadbd", "--no-defaults", *self._places,
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder / 'socket'}",
             "--skip-name-resolve", "--server-id=7", "--log-bin=binlog", "--binlog-format=ROW",
-            "--binlog-row-metadata=FULL", "--innodb-buffer-pool-size=32M", *self.options,
+            "--binlog-row-metadata=FULL", *_SMALL, *self.options,
         ]  # fmt: skip
         self.process = subprocess.Popen(
             command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -140,13 +142,22 @@ def _required() -> None:
         pytest.skip(problem)
 
 
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariaDbServer]:
+@contextmanager
+def mariadb_running(options: tuple[str, ...] = ()) -> Iterator[MariaDbServer]:
+    """A server until the end of the block."""
     _required()
     with tempfile.TemporaryDirectory(prefix="lakehouse-mariadb-") as folder:
-        server = MariaDbServer(Path(folder))
+        server = MariaDbServer(Path(folder), options)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDbServer]:
+    with mariadb_running() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
@@ -160,10 +171,5 @@ def mariadb(mariadb_server: MariaDbServer) -> Iterator[MariaDb]:
 @pytest.fixture
 def mariadb_of_its_own() -> Iterator[MariaDbServer]:
     """A server for one test that kills it or changes its settings."""
-    _required()
-    folder = Path(tempfile.mkdtemp(prefix="lakehouse-mariadb-"))
-    server = MariaDbServer(folder)
-    yield server
-    if server.process.poll() is None:
-        server.stop()
-    shutil.rmtree(folder)
+    with mariadb_running() as server:
+        yield server

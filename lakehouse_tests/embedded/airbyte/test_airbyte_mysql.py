@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, Stre
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer
-from lakehouse_tests.embedded.airbyte.mariadb import MariaDb
+from lakehouse_tests.embedded.airbyte.mariadb import MariaDb, mariadb_running
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres import outcome
 
 pytestmark = pytest.mark.slow
@@ -249,6 +251,61 @@ def test_check_says_what_is_wrong(mariadb: MariaDb, changes: dict[str, Any], sai
     MysqlSource().check(mariadb.configuration)
     with pytest.raises(ConnectorError, match=said):
         MysqlSource().check(mariadb.configuration | changes)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority `ca.pem`, and certificates of a server called localhost and of a client."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make certificates with")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(command: str) -> None:
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+
+    openssl("req -x509 -newkey rsa:2048 -nodes -subj /CN=authority -keyout ca.key -out ca.pem")
+    for name in ("localhost", "client"):
+        request = f"req -newkey rsa:2048 -nodes -subj /CN={name} -addext subjectAltName=DNS:{name}"
+        openssl(f"{request} -keyout {name}.key -out {name}.csr")
+        openssl(f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -copy_extensions copy -out {name}.pem")
+    return folder
+
+
+def test_every_ssl_mode_asks_of_the_server_what_it_says(certificates: Path, tmp_path: Path) -> None:
+    files = {name: (certificates / name).read_text() for name in ("ca.pem", "client.pem", "client.key")}
+    options = [f"--ssl-{name}={certificates / file}" for name, file in SERVER_FILES.items()]
+    with mariadb_running(tuple(options)) as server:
+        root = MariaDb(server, "mysql")
+        root.execute(
+            "CREATE DATABASE shop",
+            "CREATE TABLE shop.t (id int)",
+            "CREATE USER strict@'127.0.0.1' IDENTIFIED BY 'secret' REQUIRE X509",
+            "GRANT SELECT ON *.* TO strict@'127.0.0.1'",
+        )
+
+        def check(mode: str, host: str = "localhost", user: str = "airbyte", **more: str) -> None:
+            changes = {"host": host, "username": user, "ssl_mode": {"mode": mode, **more}}
+            MysqlSource().check(MariaDb(server, "shop").configuration | changes)
+
+        ca = {"ca_certificate": files["ca.pem"]}
+        client = {"client_certificate": files["client.pem"], "client_key": files["client.key"]}
+        check("preferred")
+        check("required")
+        check("verify_ca", host="127.0.0.1", **ca)
+        check("verify_identity", **ca)
+        check("verify_identity", user="strict", **ca, **client)
+        for refused in (
+            lambda: check("verify_identity", host="127.0.0.1", **ca),
+            lambda: check("verify_ca", ca_certificate=files["client.pem"]),
+            lambda: check("verify_ca", user="strict", **ca),
+        ):
+            with pytest.raises(ConnectorError, match="cannot connect to MySQL"):
+                refused()
+        with pytest.raises(ConnectorError, match="ssl_mode: not a usable certificate or key"):
+            check("verify_ca", ca_certificate="none")
+
+
+SERVER_FILES = {"ca": "ca.pem", "cert": "localhost.pem", "key": "localhost.key"}
 
 
 def test_check_refuses_a_database_without_readable_tables(mariadb: MariaDb) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lakehouse.embedded.airbyte.connectors.mysql import direct
 from lakehouse.embedded.airbyte.connectors.mysql.cdc import log as rounds
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import SCHEMA
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.reader import read
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.server import LogServer
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.statements import Effect, TableStatement, effects_of
@@ -22,6 +25,7 @@ from lakehouse.embedded.airbyte.connectors.streams import (
     StreamRows,
 )
 from lakehouse.embedded.airbyte.protocol import ConnectorError
+from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse_tests.embedded.airbyte.mariadb import MariaDb, MariaDbServer
 from lakehouse_tests.embedded.airbyte.test_airbyte_mysql import ROWS, TABLE, configured, directly
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres import outcome
@@ -485,6 +489,18 @@ def test_streams_that_the_log_cannot_tell_are_refused_by_name(mariadb: MariaDb) 
         assert CURSOR not in offered[name]["json_schema"]["properties"]
     with pytest.raises(ConnectorError, match="column u of type uuid cannot be read from the binary log"):
         Follower(mariadb, "other").follow()
+
+
+@slow
+def test_a_source_that_reads_its_log_still_reads_streams_in_full(mariadb: MariaDb) -> None:
+    mariadb.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    follower = Follower(mariadb, "t")
+    (logged,) = follower.streams
+    (batch,) = direct.read(follower.configuration, replace(logged, sync_mode="full_refresh"), None)
+    assert isinstance(batch, LandingBatch)
+    assert batch.rows.to_pylist() == [dict.fromkeys(["id", *SCHEMA]) | {"id": 1}]
+    with pytest.raises(ConnectorError, match="the server reads the log by itself"):
+        list(direct.read(follower.configuration, logged, None))
 
 
 @pytest.mark.parametrize(

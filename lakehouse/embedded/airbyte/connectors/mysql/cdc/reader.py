@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import without_log_columns
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import check_log_columns, without_log_columns
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.log import Log
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.position import LogPosition
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.server import LogServer
@@ -82,6 +82,7 @@ def _place(stream: ConfiguredStream) -> Place:
 
 
 def _logged_table(session: Session, settings: MysqlConfiguration, stream: ConfiguredStream) -> Table:
+    check_log_columns(stream)
     plain = without_log_columns(stream)
     table = table_for(session, settings, plain)
     if not table.logged or not table.primary_key:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-import pyarrow as pa
 import pymysql
 
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import (
@@ -16,6 +13,7 @@ from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import (
     LOG_FILE,
     LOG_POS,
     UPDATED_AT,
+    with_log_columns,
     without_log_columns,
 )
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.position import LogPosition
@@ -26,7 +24,6 @@ from lakehouse.embedded.airbyte.connectors.mysql.sessions import Session, connec
 from lakehouse.embedded.airbyte.connectors.mysql.tables import Table
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
 from lakehouse.embedded.airbyte.records import LandingBatch
-from lakehouse.embedded.airbyte.types import Column
 
 
 @contextmanager
@@ -66,16 +63,4 @@ def read_snapshot(
         UPDATED_AT: datetime.now(UTC),
     }
     for batch in read_batches(session, query, arguments, table, plain.columns):
-        yield replace(batch, rows=_with_log_columns(batch.rows, stream.columns, constants))
-
-
-def _with_log_columns(
-    rows: pa.RecordBatch, columns: tuple[Column, ...], constants: dict[str, Any]
-) -> pa.RecordBatch:
-    arrays = [
-        rows.column(column.name)
-        if column.name in rows.schema.names
-        else pa.repeat(pa.scalar(constants.get(column.source), column.type.arrow), rows.num_rows)
-        for column in columns
-    ]
-    return pa.RecordBatch.from_arrays(arrays, [column.name for column in columns])
+        yield with_log_columns(batch, stream.columns, constants)
