@@ -1,4 +1,10 @@
-from lakehouse_tests.embedded.airbyte.fixtures import airbyte, airbyte_of_its_own, database, postgres_port
+from lakehouse_tests.embedded.airbyte.fixtures import (
+    airbyte,
+    airbyte_of_its_own,
+    database,
+    postgres_of_its_own,
+    postgres_port,
+)
 from lakehouse_tests.embedded.airbyte.mariadb import mariadb, mariadb_of_its_own, mariadb_server
 
 __all__ = [
@@ -8,5 +14,6 @@ __all__ = [
     "mariadb",
     "mariadb_of_its_own",
     "mariadb_server",
+    "postgres_of_its_own",
     "postgres_port",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -93,29 +95,68 @@ serve(PostgresServerConfig(home=Path(sys.argv[1]), port=int(sys.argv[2]), user="
 """
 
 
+class PostgresServer:
+    """A Postgres server that a test may kill and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _POSTGRES, str(self.folder / "home"), str(self.port)],
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(self._answers, 60)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "Postgres did not start"
+        try:
+            Database(self.port, "postgres").rows("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """kill -9 of the server and all its processes."""
+        everything = psutil.Process(self.process.pid).children(recursive=True)
+        for process in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.kill()
+        self.process.wait()
+        psutil.wait_procs(everything, 10)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+@contextlib.contextmanager
+def postgres_folder() -> Iterator[Path]:
+    """Not below pytest's own folder: every pytest session of this user takes that from other users again, and as
+    root the database runs as another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="lakehouse-postgres-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def postgres_port() -> Iterator[int]:
-    # Not below pytest's own folder: every pytest session of this user takes that from other users again, and
-    # as root the database runs as another user.
-    with tempfile.TemporaryDirectory(prefix="lakehouse-postgres-") as folder:
-        port = free_port()
-        process = subprocess.Popen(
-            [sys.executable, "-c", _POSTGRES, f"{folder}/home", str(port)], stderr=subprocess.DEVNULL
-        )
-        server = Database(port, "postgres")
+    with postgres_folder() as folder:
+        server = PostgresServer(folder)
+        yield server.port
+        server.stop()
 
-        def answers() -> bool:
-            assert process.poll() is None, "Postgres did not start"
-            try:
-                server.rows("SELECT 1")
-            except psycopg.OperationalError:
-                return False
-            return True
 
-        eventually(answers, 60)
-        yield port
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+@pytest.fixture
+def postgres_of_its_own() -> Iterator[PostgresServer]:
+    """For one test that kills it."""
+    with postgres_folder() as folder:
+        server = PostgresServer(folder)
+        yield server
+        server.stop()
 
 
 @pytest.fixture
