@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import ExecStatus
 
 from lakehouse.embedded.airbyte.connectors.postgres.cdc import pgoutput
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.changes import TableChanges
@@ -22,12 +23,14 @@ from lakehouse.embedded.airbyte.connectors.streams import (
 )
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 
-ROUND_MESSAGES = 100_000
+ROUND_MESSAGES = 1_000_000  # a round decodes again what the server could not forget yet, so few are better
 _BATCH_BYTES = 16 * 2**20
 _PEEK = sql.SQL(
     "COPY (SELECT data FROM pg_logical_slot_peek_binary_changes({slot}, {until}::pg_lsn, {most},"
     " 'proto_version', '1', 'publication_names', {publication})) TO STDOUT (FORMAT binary)"
 )
+_HEADER = 19  # of COPY's binary format: signature, flags, length of the extension
+_FIELD = 6  # number of fields, length of the only one
 _COLUMNS = """
 SELECT attname, atttypid FROM pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
@@ -111,10 +114,22 @@ class Log:
             most=ROUND_MESSAGES,
             publication=sql.Literal(sql.Identifier(self._cdc.publication).as_string(self._connection)),
         )
-        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
-            copy.set_types(["bytea"])
-            for (message,) in copy.rows():
-                yield message
+        # Row by row from libpq itself: psycopg's own copy costs more for a row than decoding it does.
+        server = self._connection.pgconn
+        result = server.exec_(query.as_bytes(self._connection))
+        if result.status != ExecStatus.COPY_OUT:
+            raise psycopg.DatabaseError(result.error_message.decode(errors="replace"))
+        start = _HEADER
+        while True:
+            size, data = server.get_copy_data(0)
+            if size <= 0:
+                break
+            if len(data) > start + _FIELD:  # the last row is a mark without a field
+                yield bytes(data[start + _FIELD :])
+            start = 0
+        while (result := server.get_result()) is not None:
+            if result.status != ExecStatus.COMMAND_OK:
+                raise psycopg.DatabaseError(result.error_message.decode(errors="replace"))
 
     def _taken(self, changes: TableChanges) -> Iterator[StreamRows]:
         if len(changes):
