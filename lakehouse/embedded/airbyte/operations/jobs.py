@@ -58,10 +58,9 @@ class Jobs:
         known = known_places(self._store, connection)
         for place in places or ():
             if place not in known:
-                names = ", ".join(name for _, name in known) or "none"
-                raise ApiError(
-                    400, f"stream {place[1]} is not in connection {connection['name']}; it has {names}"
-                )
+                names = ", ".join(map(_named, known)) or "none"
+                problem = f"stream {_named(place)} is not in connection {connection['name']}; it has {names}"
+                raise ApiError(400, problem)
         now = epoch_ms()
         job = {
             "connection_id": connection["id"],
@@ -101,3 +100,7 @@ class Jobs:
         latest = self._latest(connection)
         if latest is not None and latest["status"] in OPEN:
             await self._scheduler.cancel(latest["id"])
+
+
+def _named(place: Place) -> str:
+    return ".".join(part for part in place if part)

@@ -22,11 +22,13 @@ def workspace(store: Store, workspace_id: str) -> Row:
 
 
 def write_named(store: Store, write: Callable[[], object], what: str, name: str | None) -> None:
-    """Write a row whose name must be unique in its workspace, or 409."""
+    """Write a row whose name must be unique in its workspace, or 409; so too when what it names is gone."""
     try:
         with store.transaction():
             write()
     except sqlite3.IntegrityError as error:
+        if "FOREIGN KEY" in str(error):
+            raise ApiError(409, f"what {what} {name} belongs to was deleted meanwhile") from error
         if "UNIQUE" not in str(error):
             raise
         raise ApiError(409, f"there is a {what} named {name} in this workspace already") from error
