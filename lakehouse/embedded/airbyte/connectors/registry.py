@@ -75,6 +75,7 @@ _BUILT_IN = (
         configure=f"{_OURS}.mysql.configuration:configuration_of",
         direct=f"{_OURS}.mysql.direct:read",
         log=f"{_OURS}.mysql.cdc.reader:reader_of",
+        source=f"{_OURS}.mysql.source:MysqlSource",
     ),
     SourceConnector(
         type="files",
