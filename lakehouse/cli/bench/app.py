@@ -32,3 +32,22 @@ def demo(
     from lakehouse.cli.bench.result import show
 
     show(measure(scale, quiet=as_json), as_json=as_json)
+
+
+@app.command()
+def ingest(
+    cases: Annotated[
+        list[str] | None, typer.Option("--case", help="One of postgres, cdc, protocol, files; repeatable.")
+    ] = None,
+    *,
+    scale: Annotated[float, typer.Option(min=0.01, max=10, help="Size of the data; 1 is TPC-H SF1.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Sync databases, records and files into landing, each beside a named ceiling or peer of the same run.
+
+    The peer dlt runs in an environment that `uv` makes for it.
+    """
+    from lakehouse.cli.bench.ingest import measure
+    from lakehouse.cli.bench.result import show
+
+    show(measure(cases or (), scale), as_json=as_json)

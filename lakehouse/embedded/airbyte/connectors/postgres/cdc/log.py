@@ -127,9 +127,9 @@ class Log:
             if len(data) > start + _FIELD:  # the last row is a mark without a field
                 yield bytes(data[start + _FIELD :])
             start = 0
-        while (result := server.get_result()) is not None:
-            if result.status != ExecStatus.COMMAND_OK:
-                raise psycopg.DatabaseError(result.error_message.decode(errors="replace"))
+        while (outcome := server.get_result()) is not None:
+            if outcome.status != ExecStatus.COMMAND_OK:
+                raise psycopg.DatabaseError(outcome.error_message.decode(errors="replace"))
 
     def _taken(self, changes: TableChanges) -> Iterator[StreamRows]:
         if len(changes):
