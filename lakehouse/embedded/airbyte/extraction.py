@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue, SimpleQueue
 from typing import Any
 
 from lakehouse.embedded.airbyte.connectors.streams import (
@@ -22,49 +23,69 @@ from lakehouse.embedded.airbyte.connectors.streams import (
 from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess, Message, Record, changes_of
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync, commit_together
+from lakehouse.embedded.airbyte.tuning import Tuning
 
 Streams = Mapping[StreamSync, Mapping[str, Any] | None]
 _AHEAD = 2  # batches read while one is written
 
 
-def extract_directly(reader: DirectRead, configuration: Mapping[str, Any], streams: Streams) -> None:
-    """Reads one stream after the other; each is committed when it is complete."""
+def extract_directly(
+    reader: DirectRead, configuration: Mapping[str, Any], streams: Streams, tuning: Tuning
+) -> None:
+    """Reads several streams at once; each is committed when it is complete."""
 
-    def read() -> Iterator[_Read]:
-        for sync, state in streams.items():
-            for item in reader(configuration, sync.stream, state):
-                yield sync, item
-            yield sync, None
+    def read(stream: StreamSync) -> Iterator[_Read]:
+        for item in reader(configuration, stream.stream, streams[stream]):
+            yield stream, item
+        yield stream, None
 
-    for sync, item in _ahead(read()):
+    for stream, item in _ahead([read(stream) for stream in streams], tuning.threads):
         if item is None:
-            sync.commit(complete=True)
+            stream.commit(complete=True)
         elif isinstance(item, StreamState):
-            sync.reach(item.state)
+            stream.reach(item.state)
         else:
-            sync.write(item)
+            stream.write(item)
+            _bound_memory(streams, tuning.buffer_size_mb * 2**20)
 
 
 _Read = tuple[StreamSync, LandingBatch | StreamState | None]  # None: the stream is complete
 
 
-def _ahead(items: Iterator[_Read]) -> Iterator[_Read]:
-    """The same items, produced in a thread of their own: the next batch is read while one is written."""
+def _ahead(readers: Sequence[Iterator[_Read]], threads: int) -> Iterator[_Read]:
+    """What the readers give, produced in threads: the next batches are read while one is written."""
+    waiting: SimpleQueue[Iterator[_Read]] = SimpleQueue()
+    for reader in readers:
+        waiting.put(reader)
     queue: Queue[_Read | BaseException | None] = Queue(_AHEAD)
 
     def produce() -> None:
         try:
-            for item in items:
-                queue.put(item)
+            with contextlib.suppress(Empty):
+                while True:
+                    for item in waiting.get_nowait():
+                        queue.put(item)
             queue.put(None)
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
             queue.put(error)
 
-    threading.Thread(target=produce, daemon=True).start()
-    while (item := queue.get()) is not None:
+    at_work = min(threads, len(readers))
+    for _ in range(at_work):
+        threading.Thread(target=produce, daemon=True).start()
+    while at_work:
+        item = queue.get()
         if isinstance(item, BaseException):
             raise item
-        yield item
+        if item is None:
+            at_work -= 1
+        else:
+            yield item
+
+
+def _bound_memory(streams: Iterable[StreamSync], most: int) -> None:
+    """Moves the largest buffer into its file when all together take more bytes than `most`."""
+    if sum(stream.buffered_bytes for stream in streams) > most:
+        max(streams, key=lambda stream: stream.buffered_bytes).spill()
 
 
 def extract_log(
@@ -74,7 +95,7 @@ def extract_log(
     streams: Sequence[StreamSync],
     *,
     options: LogOptions,
-    buffer_bytes: int,
+    tuning: Tuning,
 ) -> None:
     """Reads the log of several streams; what a state covers is committed in one transaction with it."""
     log = _Log(sync, streams)
@@ -86,7 +107,7 @@ def extract_log(
             log.reset(_place(item.stream))
         else:
             log.write(_place(item.stream), item.batch)
-            log.bound_memory(buffer_bytes)
+            _bound_memory(streams, tuning.buffer_size_mb * 2**20)
 
 
 class _Log:
@@ -101,10 +122,6 @@ class _Log:
 
     def write(self, place: Place, batch: LandingBatch) -> None:
         self._streams[place].write(batch)
-
-    def bound_memory(self, most: int) -> None:
-        if sum(stream.buffered_bytes for stream in self._streams.values()) > most:
-            max(self._streams.values(), key=lambda stream: stream.buffered_bytes).spill()
 
     def reset(self, place: Place) -> None:
         self._streams[place].begin_generation()

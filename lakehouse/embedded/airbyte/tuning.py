@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tuning:
-    """`threads` streams (or ranges of one) are read at once, `batch_size` rows at a time.
+    """`threads` streams are read at once; a log is read `batch_size` rows at a time.
 
     `buffer_size_mb` is how many megabytes of rows may wait in memory between reading and writing.
     """

@@ -136,10 +136,10 @@ def _run(store: Store, job_id: int, registry: Registry, home: Path, tuning: Tuni
         if read_log is not None and logged:
             extract_log(
                 sync, read_log, source["configuration"], logged,
-                options=_log_options(store, sync, tuning), buffer_bytes=tuning.buffer_size_mb * 2**20,
+                options=_log_options(store, sync, tuning), tuning=tuning,
             )  # fmt: skip
         others = {stream: state for stream, state in streams.items() if stream not in logged}
-        extract_directly(reader, source["configuration"], others)
+        extract_directly(reader, source["configuration"], others, tuning)
     target.discard(job_id, ())
     with store.transaction():  # a refresh that follows at once has minimum generations of its own
         if store.end_job(job_id, "succeeded"):

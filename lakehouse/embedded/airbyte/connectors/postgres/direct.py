@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.json as pj
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
@@ -23,7 +25,7 @@ from lakehouse.embedded.airbyte.connectors.postgres.tables import (
 )
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
 from lakehouse.embedded.airbyte.records import LandingBatch
-from lakehouse.embedded.airbyte.types import Column, Kind
+from lakehouse.embedded.airbyte.types import SCALAR, AirbyteType, Column, Kind
 
 _DAY_US = 86_400_000_000
 _FIRST, _END = date(1, 1, 1).toordinal(), date(9999, 12, 31).toordinal() + 1
@@ -80,8 +82,7 @@ def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Landin
 def _converted(values: pa.Array, column: Column) -> tuple[pa.Array, list[int], str]:
     kind = column.type.kind
     if kind is Kind.ARRAY:
-        decoded = [None if text is None else json.loads(text) for text in values.to_pylist()]
-        return *coerce_column(decoded, column.type), "DESTINATION_SERIALIZATION_ERROR"
+        return *_arrays(values, column.type), "DESTINATION_SERIALIZATION_ERROR"
     placed = _placed(values, kind)
     if placed is not None and pc.all(placed).as_py() is False:
         refused = pc.indices_nonzero(pc.invert(pc.fill_null(placed, True))).to_pylist()
@@ -89,6 +90,20 @@ def _converted(values: pa.Array, column: Column) -> tuple[pa.Array, list[int], s
     else:
         refused = []
     return values.cast(column.type.arrow), refused, SERIALIZATION_ERROR
+
+
+def _arrays(texts: pa.Array, declared: AirbyteType) -> tuple[pa.Array, list[int]]:
+    """JSON texts as lists: all at once where every element is of the declared type, else one by one."""
+    if declared.item.kind in SCALAR:
+        lines = pc.binary_join_element_wise('{"v":', pc.fill_null(texts.cast(pa.string()), "null"), "}", "")
+        whole = pa.LargeListArray.from_arrays([0, len(lines)], lines)
+        text = pc.binary_join(whole.cast(pa.list_(pa.string())), "\n")[0].as_buffer()
+        parse = pj.ParseOptions(explicit_schema=pa.schema([("v", declared.arrow)]))
+        options = pj.ReadOptions(use_threads=False, block_size=max(text.size + 1, 2**20))
+        with contextlib.suppress(pa.ArrowInvalid):
+            return pj.read_json(pa.BufferReader(text), options, parse)["v"].combine_chunks(), []
+    decoded = [None if text is None else json.loads(text) for text in texts.to_pylist()]
+    return coerce_column(decoded, declared)
 
 
 def _placed(values: pa.Array, kind: Kind) -> pa.Array | None:
