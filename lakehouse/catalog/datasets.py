@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from lakehouse.catalog.meta import Freshness, PartitionBy, Reflection
+from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reflection
 
 Layer = Literal["landing", "bronze", "silver", "gold", "reflections", "serving"]
 Key = tuple[str, ...]
@@ -56,6 +56,7 @@ class BronzeTable:
     freshness: Freshness | None
     unique_id: str
     """dbt's unique id: `source.lakehouse.shop.shop__orders`."""
+    contract: Contract = field(default_factory=Contract)
 
     @property
     def key(self) -> Key:

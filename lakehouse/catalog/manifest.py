@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -64,6 +65,7 @@ def _bronze(node: dict[str, Any]) -> BronzeTable:
         owner=meta.owner,
         freshness=meta.freshness,
         unique_id=node["unique_id"],
+        contract=meta.contract,
     )
 
 
@@ -138,10 +140,24 @@ def _validated(model: type[M], node: dict[str, Any]) -> M:
         first = error.errors()[0]
         key = ".".join(["meta.lakehouse", *(str(part) for part in first["loc"])])
         if first["type"] == "extra_forbidden":
-            problem, remedy = "unknown key", f"known are {', '.join(sorted(model.model_fields))}"
+            known = _declared_at(model, first["loc"][:-1]).model_fields
+            problem, remedy = "unknown key", f"known are {', '.join(sorted(known))}"
         else:
             problem, remedy = first["msg"].removeprefix("Value error, "), None
         raise ConfigurationError(f"{key}: {problem}", where=_place(node), remedy=remedy) from None
+
+
+def _declared_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
+    """The class of the declaration at a path of keys; the keys of mappings and lists are passed over."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        inner: list[Any] = [field.annotation] if field else []
+        while inner:
+            kind = inner.pop()
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                model = kind
+            inner += get_args(kind)
+    return model
 
 
 def _place(node: dict[str, Any]) -> str:

@@ -104,6 +104,48 @@ class Reflection(_Declaration):
         return self
 
 
+Drift = Literal["ignore", "warn", "fail"]
+"""What a difference between landing and the contract does: nothing, a warning of the asset check, or a
+refusal of the merge, so that the table stays as it is."""
+
+
+class ContractColumn(_Declaration):
+    """A column as bronze holds it; a row whose value is another goes to quarantine."""
+
+    type: str | None = Field(
+        default=None,
+        pattern=r"^(boolean|int|bigint|float|double|decimal\(\d{1,2}, ?\d{1,2}\)|varchar|date|time|timestamp)$",
+    )
+    """Dremio's name of the type. Landed values are cast to it where no information gets lost; none is cast
+    without a type. Nested columns are declared without."""
+    nullable: bool = True
+    """Rows that only delete their key are not asked."""
+
+
+class AllowedDrift(_Declaration):
+    """What may differ in landing, column by column."""
+
+    new: Drift = "warn"
+    """A column that the contract does not declare, or the table does not have. It flows through, nullable."""
+    dropped: Drift = "warn"
+    """A column that is no longer landed. It stays and is NULL in new rows; a primary key may not go."""
+    retyped: Drift = "warn"
+    """A landed type that does not widen to the column's. Values are cast to a type that the contract
+    declares, and rows of which one does not fit go to quarantine; without a declared type all rows that have
+    a value of the other type do."""
+
+
+class Contract(_Declaration):
+    """What the landed rows of a table have to be. Rows that are not go to quarantine, and the others on.
+
+    Columns that are not declared are expected as the table has them. A row without its primary key goes to
+    quarantine with or without a contract.
+    """
+
+    columns: dict[str, ContractColumn] = {}
+    drift: AllowedDrift = AllowedDrift()
+
+
 class TableMeta(_Declaration):
     """`meta.lakehouse` of a dbt source table: how its stream becomes a bronze table."""
 
@@ -112,6 +154,7 @@ class TableMeta(_Declaration):
     stream: str
     primary_key: tuple[str, ...] = Field(min_length=1)
     partition_by: PartitionBy | None = None
+    contract: Contract = Contract()
     freshness: Freshness | None = None
     owner: Owner | None = None
 

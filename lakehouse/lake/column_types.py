@@ -100,6 +100,20 @@ def common_type(one: IcebergType, other: IcebergType) -> IcebergType | None:
     return None
 
 
+def promotes(current: IcebergType, wider: IcebergType) -> bool:
+    """Whether Iceberg allows the change in place (https://iceberg.apache.org/spec/#schema-evolution)."""
+    if type_name(current) == type_name(wider):
+        return True
+    if isinstance(current, StructType) and isinstance(wider, StructType):
+        kinds = {field.name: field.field_type for field in wider.fields}
+        return all(f.name in kinds and promotes(f.field_type, kinds[f.name]) for f in current.fields)
+    if isinstance(current, ListType) and isinstance(wider, ListType):
+        return promotes(current.element_type, wider.element_type)
+    if isinstance(current, DecimalType) and isinstance(wider, DecimalType):
+        return current.scale == wider.scale and current.precision <= wider.precision
+    return (type(current), type(wider)) in {(IntegerType, LongType), (FloatType, DoubleType)}
+
+
 def quoted(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -131,7 +131,7 @@ def _compare(
     same = " AND ".join(f"c.{column} IS NOT DISTINCT FROM o.{column}" for column in [*compared, DAY])
     stale = "false" if pending.whole else _stale(spec, columns.types)
     another = "false" if pending.whole else f"c.{GENERATION_ID} <> o.{GENERATION_ID}"
-    gone = "true" if pending.whole else "false"
+    gone = _unless_rejected(spec) if pending.whole else "false"
     if pending.lowest is not None:
         gone = f"o.{GENERATION_ID} < {pending.lowest}"
     connection.execute(
@@ -148,6 +148,12 @@ def _compare(
         f" ON {' AND '.join(f'c.{key} = o.{key}' for key in keys)}"
         f" WHERE c.{keys[0]} IS NOT NULL OR {gone}"
     )
+
+
+def _unless_rejected(spec: MergeSpec) -> str:
+    """SQL: no version of the row's key is in quarantine. Of a key that is, the row from before stays."""
+    same = " AND ".join(f"r.{quoted(name)} = o.{quoted(name)}" for name in spec.primary_key)
+    return f"NOT EXISTS (SELECT 1 FROM rejected r WHERE {same})"
 
 
 def _stale(spec: MergeSpec, types: dict[str, IcebergType]) -> str:

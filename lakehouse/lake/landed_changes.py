@@ -4,21 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzType
 
 from lakehouse.errors import PermanentError
+from lakehouse.lake.admission import OBJECT, ROW
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
 from lakehouse.lake.duckdb_session import literal
-from lakehouse.lake.filesystem import readable
 from lakehouse.lake.landed_schema import CDC_CURSOR, DELETED_AT, EXTRACTED_AT, GENERATION_ID, LSN
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from lakehouse.lake.layout import LandingObject
     from lakehouse.lake.merge_spec import MergeSpec
     from lakehouse.lake.pending import Pending
     from lakehouse.lake.watermark import Lsn
@@ -30,33 +28,16 @@ _DAY_TYPES = {
     "TIMESTAMP": TimestampType(),
     "TIMESTAMP WITH TIME ZONE": TimestamptzType(),
 }
-_FILE = "__lakehouse_file"
-_ROW = "__lakehouse_row"
-_OBJECT = "__lakehouse_object"
 _DELETED = "__lakehouse_deleted"
 
 
-def open_landed(connection: DuckDBPyConnection, objects: Sequence[LandingObject]) -> None:
-    """Create the view `landed`: every row of the objects, with its object's place among them."""
-    connection.execute(f"CREATE TEMP TABLE landed_object ({_FILE} VARCHAR, {_OBJECT} INTEGER, epoch BIGINT)")
-    connection.executemany(
-        "INSERT INTO landed_object VALUES (?, ?, ?)",
-        [[readable(found.url), place, found.epoch_ms] for place, found in enumerate(objects)],
-    )
-    files = ", ".join(literal(readable(found.url)) for found in objects)
-    connection.execute(
-        f"CREATE TEMP VIEW landed AS SELECT *, file_row_number AS {_ROW} FROM read_parquet([{files}],"
-        f" union_by_name = true, filename = {literal(_FILE)}, file_row_number = true)"
-        f" JOIN landed_object USING ({_FILE})"
-    )
-
-
-def no_changes(connection: DuckDBPyConnection, columns: dict[str, IcebergType]) -> None:
-    """Create an empty table `change`, for a merge that only removes rows."""
+def no_changes(connection: DuckDBPyConnection, spec: MergeSpec, columns: dict[str, IcebergType]) -> None:
+    """Create empty tables `change` and `rejected`, for a merge that only removes rows."""
     names = ", ".join(f"{quoted(name)} {duckdb_type(kind)}" for name, kind in columns.items())
     connection.execute(
-        f"CREATE TEMP TABLE change ({names}, {DAY} DATE, {_DELETED} BOOLEAN, {_OBJECT} INTEGER)"
+        f"CREATE TEMP TABLE change ({names}, {DAY} DATE, {_DELETED} BOOLEAN, {OBJECT} INTEGER)"
     )
+    connection.execute(f"CREATE TEMP TABLE rejected AS SELECT {quoted_list(spec.primary_key)} FROM change")
 
 
 def derived_column(connection: DuckDBPyConnection, spec: MergeSpec) -> dict[str, IcebergType]:
@@ -99,28 +80,24 @@ def collect_changes(
     `_ab_cdc_cursor`) where landed, else by the cursor; then by the time of extraction, the order of delivery,
     and the place in the object. Positions of the watermark's generation below the floor were applied before:
     a repeated insert must not bring a deleted key back.
-
-    Raises:
-        PermanentError: a row without primary key; names table, column and object.
     """
     keys = quoted_list(spec.primary_key)
-    where = f"WHERE {applied} IS NOT TRUE" if (applied := _applied_before(landed, pending)) else ""
-    order = [f"{quoted(EXTRACTED_AT)} DESC NULLS LAST", f"{_OBJECT} DESC", f"{_ROW} DESC"]
+    where = f"WHERE {applied} IS NOT TRUE" if (applied := applied_before(landed, pending)) else ""
+    order = [f"{quoted(EXTRACTED_AT)} DESC NULLS LAST", f"{OBJECT} DESC", f"{ROW} DESC"]
     if version := version_column(spec, landed):
         order.insert(0, f"{quoted(version)} DESC NULLS LAST")
     order.insert(0, f"{GENERATION_ID} DESC")
     # The newest versions are found among the keys alone, so that wide rows are never sorted.
     connection.execute(
-        f"CREATE TEMP TABLE newest AS SELECT {_OBJECT}, {_ROW} FROM landed {where}"
+        f"CREATE TEMP TABLE newest AS SELECT {OBJECT}, {ROW} FROM landed {where}"
         f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1"
     )
     deleted = f"{quoted(DELETED_AT)} IS NOT NULL" if DELETED_AT in landed else "false"
     connection.execute(
         f"CREATE TEMP TABLE change AS SELECT {_projection(spec, columns, landed)},"
-        f" {day_of(spec)} AS {DAY}, {deleted} AS {_DELETED}, {_OBJECT}"
-        f" FROM landed SEMI JOIN newest USING ({_OBJECT}, {_ROW})"
+        f" {day_of(spec)} AS {DAY}, {deleted} AS {_DELETED}, {OBJECT}"
+        f" FROM landed SEMI JOIN newest USING ({OBJECT}, {ROW})"
     )
-    _refuse_null_keys(connection, spec, pending.objects)
 
 
 def version_column(spec: MergeSpec, columns: dict[str, IcebergType]) -> str | None:
@@ -141,7 +118,7 @@ def highest_lsn(
     if position is None or generation is None:
         return None, None
     found = connection.execute(
-        f"SELECT max({position}), max({position}) FILTER (WHERE epoch < {newest_epoch}) FROM landed"
+        f"SELECT max({position}), max({position}) FILTER (WHERE epoch < {newest_epoch}) FROM landed_row"
         f" WHERE {GENERATION_ID} = {generation}"
     ).fetchall()
     highest, older = found[0]
@@ -153,7 +130,7 @@ def _position_column(columns: dict[str, IcebergType]) -> str | None:
     return next((name for name in (LSN, CDC_CURSOR) if name in columns), None)
 
 
-def _applied_before(landed: dict[str, IcebergType], pending: Pending) -> str | None:
+def applied_before(landed: dict[str, IcebergType], pending: Pending) -> str | None:
     """SQL: the row's position was applied by an earlier sync; None where no position was."""
     position, floor, before = _position_column(landed), pending.floor, pending.before
     if position is None or floor is None or before is None:
@@ -171,18 +148,3 @@ def _projection(spec: MergeSpec, columns: dict[str, IcebergType], landed: dict[s
             value = f"({spec.partition.expression})"
         parts.append(f"CAST({value} AS {duckdb_type(kind)}) AS {quoted(name)}")
     return ", ".join(parts)
-
-
-def _refuse_null_keys(
-    connection: DuckDBPyConnection, spec: MergeSpec, objects: Sequence[LandingObject]
-) -> None:
-    for name in spec.primary_key:
-        found = connection.execute(
-            f"SELECT {_OBJECT} FROM change WHERE {quoted(name)} IS NULL LIMIT 1"
-        ).fetchone()
-        if found:
-            raise PermanentError(
-                f"a row of {spec.name} has NULL in primary key column {name}",
-                where=objects[found[0]].url,
-                remedy="correct the source's row, or declare another primary_key",
-            )

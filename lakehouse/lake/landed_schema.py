@@ -14,7 +14,6 @@ from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException, pyarrow_to_sch
 from pyiceberg.types import IcebergType
 
 from lakehouse.errors import PermanentError, TransientError
-from lakehouse.lake.column_types import common_type, type_name
 from lakehouse.lake.filesystem import path_of
 
 if TYPE_CHECKING:
@@ -57,35 +56,6 @@ def read_footers(filesystem: FileSystem, objects: Sequence[LandingObject]) -> li
     """
     with ThreadPoolExecutor(_FOOTER_READERS) as readers:
         return list(readers.map(lambda landing: _read_footer(filesystem, landing), objects))
-
-
-def landed_columns(table: str, files: Sequence[LandedFile]) -> dict[str, IcebergType]:
-    """The columns of all files in bronze order: the source's, then Airbyte's, then those of CDC.
-
-    Raises:
-        PermanentError: two files give a column types that no widening makes one; names table, column, both.
-    """
-    found: dict[str, tuple[IcebergType, LandingObject]] = {}
-    for file in files:
-        for name, column_type in file.columns.items():
-            known = found.get(name)
-            joined = common_type(known[0], column_type) if known else column_type
-            if known and joined is None:
-                raise retyped(table, name, type_name(known[0]), type_name(column_type), file.landing.url)
-            found[name] = (joined or column_type, file.landing)
-    _refuse_names_equal_but_for_case(table, {name: landing for name, (_, landing) in found.items()})
-    source = [name for name in found if name not in AIRBYTE_COLUMNS and not name.startswith(CDC_PREFIX)]
-    cdc = [name for name in found if name.startswith(CDC_PREFIX)]
-    return {name: found[name][0] for name in (*source, *AIRBYTE_COLUMNS, *cdc)}
-
-
-def retyped(table: str, column: str, before: str, after: str, where: str) -> PermanentError:
-    """The refusal of a column whose type changed to one that does not hold the old values."""
-    return PermanentError(
-        f"column {column} of {table} was {before} and is now landed as {after}",
-        where=where,
-        remedy="undo the change in the source, or rebuild the table from landing",
-    )
 
 
 def _read_footer(filesystem: FileSystem, landing: LandingObject) -> LandedFile:
@@ -159,15 +129,3 @@ def _generation(filesystem: FileSystem, landing: LandingObject, metadata: pq.Fil
             remedy="destination-s3 writes one generation an object; remove it from landing/ and sync again",
         )
     return int(found.pop())
-
-
-def _refuse_names_equal_but_for_case(table: str, names: dict[str, LandingObject]) -> None:
-    seen: dict[str, str] = {}
-    for name, landing in names.items():
-        other = seen.setdefault(name.lower(), name)
-        if other != name:
-            raise PermanentError(
-                f"columns {other} and {name} of {table} differ in case alone, which Dremio cannot tell apart",
-                where=landing.url,
-                remedy="exclude one of them in the Airbyte connection",
-            )

@@ -66,6 +66,11 @@ def landing_prefix(settings: Settings, source: str, stream: str) -> str:
     return f"{settings.lake}/landing/{source}/{stream}"
 
 
+def quarantine_prefix(settings: Settings, source: str, stream: str) -> str:
+    """URL under which the landed rows of a stream are that may not enter bronze."""
+    return f"{settings.lake}/landing_quarantine/{source}/{stream}"
+
+
 def bronze_location(settings: Settings, source: str, table: str) -> str:
     """URL of a bronze Iceberg table."""
     return f"{settings.lake}/bronze/{source}/{table}"
@@ -115,9 +120,16 @@ def parse_landing_object(source: str, stream: str, url: str, size: int) -> Landi
 
 
 def list_landing(
-    settings: Settings, source: str, stream: str, since_epoch: int | None = None
+    settings: Settings,
+    source: str,
+    stream: str,
+    since_epoch: int | None = None,
+    *,
+    prefix: str | None = None,
 ) -> list[LandingObject]:
     """The landed objects of a stream in the order of delivery; none when nothing was ever landed.
+
+    `prefix` is another URL under which there are such objects, by default that of landing.
 
     Hidden and temporary files are passed over. With `since_epoch` (milliseconds, inclusive) only the date
     directories that can hold such objects are listed: one request, and one more for each of those days.
@@ -128,7 +140,7 @@ def list_landing(
     from pyarrow.fs import FileSelector, FileType
 
     filesystem = open_filesystem(settings)
-    prefix = landing_prefix(settings, source, stream)
+    prefix = prefix or landing_prefix(settings, source, stream)
     first_day = _utc_date(since_epoch) if since_epoch is not None else date.min
     objects: list[LandingObject] = []
     for entry in filesystem.get_file_info(FileSelector(path_of(prefix), allow_not_found=True)):

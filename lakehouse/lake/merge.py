@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import CommitStateUnknownException
 from sqlalchemy.exc import OperationalError
 
 from lakehouse.errors import PermanentError, TransientError
+from lakehouse.lake.admission import collect_rejected, open_landed
 from lakehouse.lake.column_types import quoted_list
 from lakehouse.lake.commit import CONFLICTS, begin, commit, load
 from lakehouse.lake.data_files import ROWS_PER_FILE, DataFileWriter
@@ -27,15 +29,16 @@ from lakehouse.lake.filesystem import open_filesystem
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.landed_changes import (
     DAY,
+    applied_before,
     collect_changes,
     derived_column,
     highest_lsn,
     no_changes,
-    open_landed,
 )
-from lakehouse.lake.landed_schema import landed_columns
+from lakehouse.lake.landed_columns import Drift, find_drift, landed_columns
 from lakehouse.lake.merge_spec import MergeResult, MergeSpec
 from lakehouse.lake.pending import Pending, find_pending
+from lakehouse.lake.quarantine import remove_superseded, write_quarantine
 from lakehouse.lake.table_columns import TargetColumns, refuse_other_partitioning, target_columns
 from lakehouse.lake.table_files import TableFile, current_files, rows_by_day
 from lakehouse.lake.watermark import Lsn, Watermark, advance, read_watermark
@@ -44,7 +47,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
-    from pyiceberg.types import IcebergType
 
     from lakehouse.settings import Settings
 
@@ -52,6 +54,15 @@ _ATTEMPTS = 6
 _UNKNOWN = (CommitStateUnknownException, OperationalError)
 """The commit may have happened; the next attempt sees it in the watermark."""
 _BATCH_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """One attempt of one merge."""
+
+    spec: MergeSpec
+    settings: Settings
+    id: str
 
 
 def merge_table(
@@ -109,38 +120,40 @@ def _attempt(spec: MergeSpec, settings: Settings, catalog: Catalog, memory_limit
     if pending is None:
         return _report(spec, table, watermark)
     with duckdb_session(settings, spec.name, memory_limit) as connection:
-        return _apply(connection, spec, catalog, table, pending)
+        return _apply(connection, Order(spec, settings, uuid.uuid4().hex), catalog, table, pending)
 
 
 def _apply(
-    connection: DuckDBPyConnection,
-    spec: MergeSpec,
-    catalog: Catalog,
-    table: Table | None,
-    pending: Pending,
+    connection: DuckDBPyConnection, order: Order, catalog: Catalog, table: Table | None, pending: Pending
 ) -> MergeResult:
+    spec = order.spec
     effects, columns = Effects(), TargetColumns({}, (), ())
     lsns: tuple[Lsn | None, Lsn | None] = (None, None)
+    drift: tuple[Drift, ...] = ()
+    quarantined = 0
     if pending.files:
-        open_landed(connection, pending.objects)
-        landed = landed_columns(spec.name, pending.files)
-        _require_columns(spec, landed, pending)
-        landed |= derived_column(connection, spec)
-        columns = target_columns(spec, table, landed)
-        collect_changes(connection, spec, columns.types, landed, pending)
+        landed = landed_columns(spec, table, pending.files)
+        _require_columns(spec, pending)
+        drift = find_drift(spec, table, pending.files, landed)
+        open_landed(connection, spec, pending.files, landed)
+        types = landed.types | derived_column(connection, spec)
+        columns = target_columns(spec, table, types)
+        collect_rejected(connection, spec, applied_before(landed.types, pending))
+        collect_changes(connection, spec, columns.types, landed.types, pending)
+        quarantined = write_quarantine(connection, order.settings, spec, pending, order.id)
         effects = find_effects(connection, spec, table, columns, pending)
         newest = max([landing.epoch_ms for landing in pending.consumed], default=0)
-        lsns = highest_lsn(connection, landed, newest, max(pending.generations, default=None))
+        lsns = highest_lsn(connection, landed.types, newest, max(pending.generations, default=None))
     elif table is None:
         return _report(spec, None, None)  # objects without rows: there are no columns to make a table of
     elif pending.lowest is not None or pending.whole:
         columns = target_columns(spec, table, {})
-        no_changes(connection, columns.types)
+        no_changes(connection, spec, columns.types)
         effects = find_effects(connection, spec, table, columns, pending)
     reached = advance(pending.before, pending.consumed, pending.generations, *lsns)
     transaction, io = begin(catalog, spec, table, columns)
     removed = _files_to_rewrite(table, effects, columns)
-    writer = DataFileWriter(io, transaction.table_metadata)
+    writer = DataFileWriter(io, transaction.table_metadata, order.id)
     try:
         rows = _rewritten_rows(spec, table, columns, removed) if effects.days or removed else None
         added = writer.write(iter(connection.sql(rows).to_arrow_reader(_BATCH_ROWS)), DAY) if rows else []
@@ -153,6 +166,8 @@ def _apply(
         writer.discard()
         raise
     committed = catalog.load_table(spec.identifier)
+    if pending.whole or pending.lowest is not None:
+        remove_superseded(order.settings, spec, reached.generations)
     report = _report(spec, committed, reached)
     after = rows_by_day(current_files(committed))
     touched = effects.days | ({file.day for file in removed} if columns.replaced else set())
@@ -165,31 +180,40 @@ def _apply(
         unchanged=effects.unchanged,
         landed_rows=sum(file.rows for file in pending.files),
         objects=tuple(landing.name for landing in pending.consumed),
+        quarantined=quarantined,
+        drift=drift,
         committed=True,
     )
 
 
-def _require_columns(spec: MergeSpec, landed: dict[str, IcebergType], pending: Pending) -> None:
+def _require_columns(spec: MergeSpec, pending: Pending) -> None:
     """Raises PermanentError when a declared column is not landed, or a derived one is."""
-    newest = pending.objects[-1].url
-    needed = [(name, "primary_key") for name in spec.primary_key]
-    if spec.cursor_field:
-        needed.append((spec.cursor_field, "cursor_field"))
+    landed = {name: file.landing.url for file in pending.files for name in file.columns}
+    newest = pending.files[-1]
+    for name in spec.primary_key:
+        for file in pending.files:
+            if name not in file.columns:
+                raise _not_landed(spec, name, "primary_key", file.landing.url)
+    needed = [(spec.cursor_field, "cursor_field")] if spec.cursor_field else []
     if spec.partition and not spec.partition.expression:
         needed.append((spec.partition.column, "partition_by.column"))
     for name, key in needed:
         if name not in landed:
-            raise PermanentError(
-                f"column {name}, the {key} of {spec.name}, is not landed",
-                where=newest,
-                remedy=f"restore the column in the source and the connection, or correct {key}",
-            )
+            raise _not_landed(spec, name, key, newest.landing.url)
     if spec.partition and spec.partition.expression and spec.partition.column in landed:
         raise PermanentError(
             f"column {spec.partition.column} of {spec.name} is landed and also derived",
-            where=newest,
+            where=newest.landing.url,
             remedy="name the derived column differently, or remove partition_by.expression",
         )
+
+
+def _not_landed(spec: MergeSpec, column: str, key: str, where: str) -> PermanentError:
+    return PermanentError(
+        f"column {column}, the {key} of {spec.name}, is not landed",
+        where=where,
+        remedy=f"restore the column in the source and the connection, or correct {key}",
+    )
 
 
 def _files_to_rewrite(table: Table | None, effects: Effects, columns: TargetColumns) -> list[TableFile]:
@@ -242,6 +266,8 @@ def _report(spec: MergeSpec, table: Table | None, watermark: Watermark | None) -
         bytes=sum(file.data_file.file_size_in_bytes for file in files),
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         watermark=watermark,
+        quarantined=0,
+        drift=(),
         committed=False,
         seconds=0.0,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from lakehouse.lake.contract import Contract
+from lakehouse.lake.landed_columns import Drift
 from lakehouse.lake.watermark import Watermark
 
 Mode = Literal["append", "overwrite"]
@@ -38,6 +40,7 @@ class MergeSpec:
     cursor_field: str | None = None
     """Orders the versions of a key where there is no `_ab_cdc_lsn`; then `_airbyte_extracted_at` does."""
     partition: DayPartition | None = None
+    contract: Contract = field(default_factory=Contract)
     rebuild: bool = False
     """Compute the table from everything in landing, whatever was applied before."""
     landed_nothing_at: int | None = None
@@ -81,6 +84,10 @@ class MergeResult:
     snapshot_id: int | None
     """The table's current snapshot; None while nothing was ever landed."""
     watermark: Watermark | None
+    quarantined: int
+    """Rows of the consumed objects that went to quarantine."""
+    drift: tuple[Drift, ...]
+    """Columns that differ from the contract and are to be warned of."""
     committed: bool
     """False when nothing was pending, so that there was nothing to commit."""
     seconds: float

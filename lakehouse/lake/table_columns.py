@@ -10,22 +10,14 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import DayTransform, IdentityTransform
 from pyiceberg.types import (
     DateType,
-    DecimalType,
-    DoubleType,
-    FloatType,
     IcebergType,
-    IntegerType,
-    ListType,
-    LongType,
     NestedField,
-    StructType,
     TimestampType,
     TimestamptzType,
 )
 
 from lakehouse.errors import PermanentError
-from lakehouse.lake.column_types import common_type, type_name
-from lakehouse.lake.landed_schema import retyped
+from lakehouse.lake.column_types import common_type, promotes, type_name
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction
@@ -66,11 +58,15 @@ def target_columns(spec: MergeSpec, table: Table | None, landed: dict[str, Icebe
             continue
         joined = landed_type if spec.rebuild else common_type(current, landed_type)
         fixed = name in spec.primary_key or (spec.partition is not None and name == spec.partition.column)
-        if joined is None or (fixed and not _promotes(current, joined)):
-            raise retyped(spec.name, name, type_name(current), type_name(landed_type), table.location())
+        if joined is None or (fixed and not promotes(current, joined)):
+            raise PermanentError(
+                f"column {name} of {spec.name} was {type_name(current)} and is now {type_name(landed_type)}",
+                where=table.location(),
+                remedy="undo the change, or drop the table and let the next merge build it from landing",
+            )
         if type_name(joined) != type_name(current):
             types[name] = joined
-            (evolved if _promotes(current, joined) else replaced).append(name)
+            (evolved if promotes(current, joined) else replaced).append(name)
     return TargetColumns(types, tuple(evolved), tuple(replaced))
 
 
@@ -139,17 +135,3 @@ def _refuse_partition_without_days(spec: MergeSpec, landed: dict[str, IcebergTyp
             where=f"partition_by.column of {spec.name}",
             remedy="declare a date or timestamp column, or partition_by.expression that gives a date",
         )
-
-
-def _promotes(current: IcebergType, wider: IcebergType) -> bool:
-    """Whether Iceberg allows the change in place (https://iceberg.apache.org/spec/#schema-evolution)."""
-    if type_name(current) == type_name(wider):
-        return True
-    if isinstance(current, StructType) and isinstance(wider, StructType):
-        kinds = {field.name: field.field_type for field in wider.fields}
-        return all(f.name in kinds and _promotes(f.field_type, kinds[f.name]) for f in current.fields)
-    if isinstance(current, ListType) and isinstance(wider, ListType):
-        return _promotes(current.element_type, wider.element_type)
-    if isinstance(current, DecimalType) and isinstance(wider, DecimalType):
-        return current.scale == wider.scale and current.precision <= wider.precision
-    return (type(current), type(wider)) in {(IntegerType, LongType), (FloatType, DoubleType)}

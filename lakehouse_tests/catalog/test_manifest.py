@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lakehouse.catalog.manifest import load_catalog
+from lakehouse.catalog.meta import Contract
 from lakehouse.errors import ConfigurationError
 
 
@@ -86,10 +87,25 @@ def test_datasets_and_their_keys(tmp_path: Path) -> None:
     assert catalog.model("fct_orders").upstream == (orders.key,)
 
 
+def test_a_contract(tmp_path: Path) -> None:
+    declared = {"columns": {"amount": {"type": "decimal(10,2)", "nullable": False}}, "drift": {"new": "fail"}}
+    (orders,) = load_catalog(manifest(tmp_path, source(contract=declared))).bronze
+    assert orders.contract.columns["amount"].type == "decimal(10,2)"
+    assert not orders.contract.columns["amount"].nullable
+    assert (orders.contract.drift.new, orders.contract.drift.retyped) == ("fail", "warn")
+    (orders,) = load_catalog(manifest(tmp_path, source())).bronze
+    assert orders.contract == Contract()
+
+
 @pytest.mark.parametrize(
     ("node", "line"),
     [
         (source(primry_key=["x"]), "models/sources.yml: shop__orders: meta.lakehouse.primry_key: unknown key; known"),
+        (source(contract={"colums": {}}), "meta.lakehouse.contract.colums: unknown key; known are columns, drift"),
+        (source(contract={"drift": {"gone": "warn"}}), "contract.drift.gone: unknown key; known are dropped, new, retyped"),
+        (source(contract={"columns": {"x": {"typ": "int"}}}), "columns.x.typ: unknown key; known are nullable, type"),
+        (source(contract={"columns": {"x": {"type": "text"}}}), "contract.columns.x.type: "),
+        (source(contract={"drift": {"new": "panic"}}), "contract.drift.new: Input should be 'ignore', 'warn' or 'fail'"),
         (source(primary_key=[]), "models/sources.yml: shop__orders: meta.lakehouse.primary_key: "),
         (source(freshness={"fail_after": "soon"}), "'soon' is no duration; write a number and one of s, m, h, d"),
         (model(reflections=[{"name": "r", "type": "raw"}]), "marts.yml: fct_orders: meta.lakehouse.reflections.0: "),

@@ -6,9 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
-import pytest
 
-from lakehouse.errors import PermanentError
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
 from lakehouse.lake.merge_spec import DayPartition
@@ -193,17 +191,6 @@ def test_a_derived_partition_column_is_part_of_the_table(lake: Any) -> None:
     derived = DayPartition("order_date", "make_date(year, month, day)")
     assert merge_table(lake.spec(partition=derived), lake.settings).partitions == {MAY: 1}
     assert lake.rows(["order_id", "order_date"]) == {1: {"order_id": 1, "order_date": MAY}}
-
-
-def test_null_primary_key_is_refused_with_table_column_and_object(lake: Any) -> None:
-    path = lake.land([order(1, MAY, 1.0), {"amount": 2.0}], FIELDS)
-    with pytest.raises(PermanentError) as refusal:
-        merge_table(lake.spec(), lake.settings)
-    line = str(refusal.value)
-    assert "bronze.shop__orders" in line
-    assert "primary key column order_id" in line
-    assert str(path) in line
-    assert "\n" not in line
 
 
 def _paths_by_day(lake: Any) -> dict[date | None, set[str]]:

@@ -114,9 +114,19 @@ def test_a_lake_that_cannot_be_read_is_worth_another_try(lake: Any) -> None:
 
 
 def test_a_refused_merge_leaves_no_files(lake: Any) -> None:
-    lake.land([ROW, {**ROW, "order_id": None}], FIELDS)
-    refusal(lake)
+    lake.land([{**ROW, "status": "never"}], FIELDS)
+    refusal(lake, partition=DayPartition("day", "CAST(status AS DATE)"))
     assert not list((lake.home / "lake").glob("bronze/**/*.parquet"))
+
+
+def test_a_primary_key_that_is_dropped(lake: Any) -> None:
+    lake.land([ROW], FIELDS)
+    merge_table(lake.spec(), lake.settings)
+    lake.land([ROW], FIELDS, epoch=EPOCH + 1)
+    path = lake.land([{"status": "paid"}], {"status": pa.string()}, epoch=EPOCH + 1, part=1)
+    line = refusal(lake)
+    assert "column order_id, the primary_key of bronze.shop__orders, is not landed" in line
+    assert str(path) in line
 
 
 def test_row_level_deletes_of_another_engine() -> None:

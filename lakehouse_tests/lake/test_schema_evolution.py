@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.errors import PermanentError
+from lakehouse.lake.contract import Contract
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
 
@@ -94,17 +95,19 @@ def test_a_struct_gains_a_field(lake: Any) -> None:
         ("list<string>", pa.string(), "one"),
     ],
 )
-def test_any_other_retype_is_refused_and_changes_nothing(
+def test_any_other_retype_is_refused_by_a_contract_that_says_so(
     lake: Any, before: str, after: pa.DataType, value: Any
 ) -> None:
     arrow = {"string": pa.string(), "long": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
     lake.land([{"order_id": 1}], KEY | {"x": arrow.get(before, pa.list_(pa.string()))})
     first = merge_table(lake.spec(), lake.settings)
     lake.land([{"order_id": 2, "x": value}], KEY | {"x": after}, epoch=EPOCH + 1)
+    strict = lake.spec(contract=Contract(drift={"retyped": "fail"}))
     with pytest.raises(PermanentError) as refusal:
-        merge_table(lake.spec(), lake.settings)
+        merge_table(strict, lake.settings)
     line = str(refusal.value)
-    assert f"column x of bronze.shop__orders was {before}" in line
+    assert "column x of bronze.shop__orders is landed as" in line
+    assert f"not {before}, which its contract does not allow" in line
     assert "\n" not in line
     table = open_catalog(lake.settings).load_table(("bronze", "shop__orders"))
     assert table.current_snapshot().snapshot_id == first.snapshot_id
@@ -119,6 +122,12 @@ def test_a_rebuild_takes_the_type_that_is_landed_now(lake: Any) -> None:
     merge_table(lake.spec(rebuild=True), lake.settings)
     assert types(lake)["x"] == "long"
     assert values(lake, "x") == {1: 7}
+
+
+def test_a_column_may_be_named_as_the_directories_of_landing_are(lake: Any) -> None:
+    lake.land([{"order_id": 1, "date": "tomorrow"}], KEY | {"date": pa.string()})
+    merge_table(lake.spec(), lake.settings)
+    assert values(lake, "date") == {1: "tomorrow"}
 
 
 def test_values_of_every_landed_type_come_through_unchanged(lake: Any) -> None:

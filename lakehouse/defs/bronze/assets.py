@@ -6,6 +6,7 @@ import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
+from lakehouse.defs.bronze.contract import contract_check, contract_result, drift_event
 from lakehouse.defs.failures import RETRIES, as_failures
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.partitions import partitions_of
@@ -31,7 +32,9 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
     """A source table as an asset: whichever days are asked for, everything pending is merged."""
     key = dg.AssetKey(table.key)
     partitions = partitions_of(table.partition_by)
-    check = dg.AssetCheckSpec(CHECK, asset=key, description="No row is outside the declared days.")
+    checks = [contract_check(key)]
+    if partitions:
+        checks.append(dg.AssetCheckSpec(CHECK, asset=key, description="No row is outside the declared days."))
 
     @dg.multi_asset(
         name=f"merge_{table.source}_{table.table}",
@@ -48,7 +51,7 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
                 partitions_def=partitions,
             )
         ],
-        check_specs=[check] if partitions else [],
+        check_specs=checks,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         retry_policy=RETRIES,
     )
@@ -60,16 +63,19 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
 
         with as_failures():
             merged = merge_and_describe(table, lakehouse.settings, History(context.instance))
+        if event := drift_event(key, merged):
+            context.log_event(event)
         if partitions is None:
             yield dg.MaterializeResult(asset_key=key, metadata=table_facts(merged))
-            return
-        outside = report_partitions(context, key, partitions, merged)
-        yield dg.MaterializeResult(asset_key=key)
-        yield dg.AssetCheckResult(
-            asset_key=key,
-            check_name=CHECK,
-            passed=not outside,
-            metadata={"rows_outside": sum(outside.values()), "days_outside": sorted(outside)},
-        )
+        else:
+            outside = report_partitions(context, key, partitions, merged)
+            yield dg.MaterializeResult(asset_key=key)
+            yield dg.AssetCheckResult(
+                asset_key=key,
+                check_name=CHECK,
+                passed=not outside,
+                metadata={"rows_outside": sum(outside.values()), "days_outside": sorted(outside)},
+            )
+        yield contract_result(key, merged)
 
     return merge

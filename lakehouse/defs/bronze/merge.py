@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,11 +13,15 @@ from pyiceberg.exceptions import NoSuchTableError
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.spec import merge_spec
+from lakehouse.lake.duckdb_session import duckdb_session
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import MergeResult
+from lakehouse.lake.merge_spec import MergeResult, MergeSpec
+from lakehouse.lake.quarantine import QuarantineFile, json_rows, list_quarantine
 from lakehouse.lake.table_files import current_files, rows_by_day
 from lakehouse.settings import Settings
+
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,11 @@ class Merged:
     """Partitions that differ from what the last materialization event told."""
     recovered: bool
     """The table was committed to without an event (the process was killed): all of it counts as changed."""
+
+    quarantine: tuple[QuarantineFile, ...]
+    """Landed rows of the stream that may not enter the table, of this merge and of earlier ones."""
+    examples: tuple[str, ...]
+    """Some of these rows, the newest object's, each as a JSON object."""
 
     @property
     def changed_rows(self) -> int:
@@ -52,7 +62,16 @@ def merge_and_describe(table: BronzeTable, settings: Settings, history: History)
     _, rows = _state(catalog, spec.identifier)
     recovered = before is not None and before != last_snapshot
     changed = frozenset(result.partitions) | (frozenset(rows) if recovered else frozenset())
-    return Merged(result, spec.location, rows, changed, recovered)
+    quarantine = tuple(list_quarantine(settings, spec, result.watermark))
+    examples = _examples(settings, spec, quarantine)
+    return Merged(result, spec.location, rows, changed, recovered, quarantine, examples)
+
+
+def _examples(settings: Settings, spec: MergeSpec, files: Sequence[QuarantineFile]) -> tuple[str, ...]:
+    if not files:
+        return ()
+    with duckdb_session(settings, spec.name) as connection:
+        return tuple(json_rows(connection, files[-1:], limit=_EXAMPLES))
 
 
 def _state(catalog: Catalog, identifier: tuple[str, str]) -> tuple[int | None, dict[date | None, int]]:

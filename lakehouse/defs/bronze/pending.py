@@ -11,17 +11,19 @@ import dagster as dg
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.spec import merge_spec
+from lakehouse.lake.admission import open_landed
 from lakehouse.lake.column_types import quoted
 from lakehouse.lake.commit import load
 from lakehouse.lake.duckdb_session import duckdb_session
 from lakehouse.lake.filesystem import open_filesystem
-from lakehouse.lake.landed_changes import open_landed
+from lakehouse.lake.landed_columns import landed_columns
 from lakehouse.lake.merge_spec import MergeSpec
 from lakehouse.lake.pending import Pending, find_pending
 from lakehouse.lake.watermark import read_watermark
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
 
     from lakehouse.settings import Settings
 
@@ -49,19 +51,21 @@ def pending_merge(
     watermark = read_watermark(current) if current else None
     pending = find_pending(settings, open_filesystem(settings), spec, watermark)
     if pending:
-        return PendingMerge(_days(spec, pending, settings))
+        return PendingMerge(_days(spec, pending, settings, current))
     snapshot = current.current_snapshot() if current else None
     if snapshot is not None and snapshot.snapshot_id != history.snapshot(dg.AssetKey(table.key)):
         return PendingMerge(None)
     return None
 
 
-def _days(spec: MergeSpec, pending: Pending, settings: Settings) -> tuple[date, date] | None:
+def _days(
+    spec: MergeSpec, pending: Pending, settings: Settings, table: Table | None
+) -> tuple[date, date] | None:
     if spec.partition is None or not pending.files:
         return None
     day = f"CAST({spec.partition.expression or quoted(spec.partition.column)} AS DATE)"
     with duckdb_session(settings, spec.name) as connection:
-        open_landed(connection, pending.objects)
+        open_landed(connection, spec, pending.files, landed_columns(spec, table, pending.files))
         found = connection.execute(f"SELECT min({day}), max({day}) FROM landed").fetchall()  # noqa: S608
     first, last = found[0]
     return (first, last) if first else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.ingestion.declaration import Stream, connection_of
 from lakehouse.errors import ConfigurationError
+from lakehouse.lake.contract import ColumnContract, Contract, declared_type
 from lakehouse.lake.layout import bronze_location
 from lakehouse.lake.merge_spec import DayPartition, MergeSpec
 from lakehouse.settings import Settings
@@ -48,5 +49,21 @@ def merge_spec(table: BronzeTable, settings: Settings, landed_nothing_at: int | 
         mode="overwrite" if stream.sync_mode == "full_refresh_overwrite" else "append",
         cursor_field=stream.cursor_field[0] if stream.cursor_field else None,
         partition=DayPartition(declared.column, declared.expression) if declared else None,
+        contract=_contract(table),
         landed_nothing_at=landed_nothing_at,
+    )
+
+
+def _contract(table: BronzeTable) -> Contract:
+    declared = table.contract
+    return Contract(
+        columns={
+            name: ColumnContract(declared_type(column.type) if column.type else None, column.nullable)
+            for name, column in declared.columns.items()
+        },
+        drift={
+            "new": declared.drift.new,
+            "dropped": declared.drift.dropped,
+            "retyped": declared.drift.retyped,
+        },
     )
