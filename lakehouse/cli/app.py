@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "down": "lakehouse.cli.stack:down",
     "status": "lakehouse.cli.status:status",
     "query": "lakehouse.cli.query:query",
+    "quarantine": "lakehouse.cli.quarantine:app",
     "demo": "lakehouse.cli.demo:app",
     "bench": "lakehouse.cli.bench.app:app",
     "serve": "lakehouse.cli.serve:app",

@@ -13,6 +13,7 @@ from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, Le
 from pyiceberg.expressions.literals import Literal, literal
 from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, StringType, TimestamptzType
 
+from lakehouse.lake.admission import OBJECT
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
 from lakehouse.lake.landed_changes import DAY, version_column
 from lakehouse.lake.landed_schema import AIRBYTE_COLUMNS, CDC_PREFIX, EXTRACTED_AT, GENERATION_ID
@@ -129,7 +130,7 @@ def _compare(
         if name not in AIRBYTE_COLUMNS and not name.startswith(CDC_PREFIX)
     ]
     same = " AND ".join(f"c.{column} IS NOT DISTINCT FROM o.{column}" for column in [*compared, DAY])
-    stale = "false" if pending.whole else _stale(spec, columns.types)
+    stale = "false" if pending.whole else _stale(spec, columns.types, pending.retried)
     another = "false" if pending.whole else f"c.{GENERATION_ID} <> o.{GENERATION_ID}"
     gone = _unless_rejected(spec) if pending.whole else "false"
     if pending.lowest is not None:
@@ -156,10 +157,13 @@ def _unless_rejected(spec: MergeSpec) -> str:
     return f"NOT EXISTS (SELECT 1 FROM rejected r WHERE {same})"
 
 
-def _stale(spec: MergeSpec, types: dict[str, IcebergType]) -> str:
+def _stale(spec: MergeSpec, types: dict[str, IcebergType], retried: Sequence[int]) -> str:
     """SQL: the row in the table is a later version than the landed one."""
     extracted = quoted(EXTRACTED_AT)
     later = f"o.{extracted} > c.{extracted}"
+    if retried:  # whose object is no longer in landing: of two rows of one moment the table's stays
+        places = ", ".join(str(place) for place in retried)
+        later = f"({later} OR (o.{extracted} = c.{extracted} AND c.{OBJECT} IN ({places})))"
     if version := version_column(spec, types):
         old, new = f"o.{quoted(version)}", f"c.{quoted(version)}"
         later = (

@@ -87,9 +87,14 @@ def collect_changes(
     if version := version_column(spec, landed):
         order.insert(0, f"{quoted(version)} DESC NULLS LAST")
     order.insert(0, f"{GENERATION_ID} DESC")
+    source = "landed"
+    if pending.retried:
+        places = ", ".join(str(place) for place in pending.retried)
+        keys_of = f"SELECT DISTINCT {keys} FROM landed_row WHERE {OBJECT} IN ({places})"
+        source = f"landed SEMI JOIN ({keys_of}) USING ({keys})"
     # The newest versions are found among the keys alone, so that wide rows are never sorted.
     connection.execute(
-        f"CREATE TEMP TABLE newest AS SELECT {OBJECT}, {ROW} FROM landed {where}"
+        f"CREATE TEMP TABLE newest AS SELECT {OBJECT}, {ROW} FROM {source} {where}"
         f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1"
     )
     deleted = f"{quoted(DELETED_AT)} IS NOT NULL" if DELETED_AT in landed else "false"

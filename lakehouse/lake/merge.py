@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ from lakehouse.lake.landed_changes import (
 from lakehouse.lake.landed_columns import Drift, find_drift, landed_columns
 from lakehouse.lake.merge_spec import MergeResult, MergeSpec
 from lakehouse.lake.pending import Pending, find_pending
-from lakehouse.lake.quarantine import remove_superseded, write_quarantine
+from lakehouse.lake.quarantine import remove_superseded, settle_retried, write_quarantine
 from lakehouse.lake.table_columns import TargetColumns, refuse_other_partitioning, target_columns
 from lakehouse.lake.table_files import TableFile, current_files, rows_by_day
 from lakehouse.lake.watermark import Lsn, Watermark, advance, read_watermark
@@ -87,11 +87,16 @@ def merge_table(
             and object.
         TransientError: the lake or its catalogue cannot be reached, or other writers won every race.
     """
-    catalog = catalog or open_catalog(settings)
+    opened = catalog or open_catalog(settings)
+    return repeated(spec, lambda: _attempt(spec, settings, opened, memory_limit))
+
+
+def repeated(spec: MergeSpec, merge: Callable[[], MergeResult]) -> MergeResult:
+    """One merge, tried again while other writers are first; raises as `merge_table` does."""
     started = time.monotonic()
     for attempt in range(_ATTEMPTS):
         try:
-            result = _attempt(spec, settings, catalog, memory_limit)
+            result = merge()
         except (*CONFLICTS, *_UNKNOWN) as error:
             failure = error
             time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311  jitter, not a secret
@@ -120,12 +125,13 @@ def _attempt(spec: MergeSpec, settings: Settings, catalog: Catalog, memory_limit
     if pending is None:
         return _report(spec, table, watermark)
     with duckdb_session(settings, spec.name, memory_limit) as connection:
-        return _apply(connection, Order(spec, settings, uuid.uuid4().hex), catalog, table, pending)
+        return apply_pending(connection, Order(spec, settings, uuid.uuid4().hex), catalog, table, pending)
 
 
-def _apply(
+def apply_pending(
     connection: DuckDBPyConnection, order: Order, catalog: Catalog, table: Table | None, pending: Pending
 ) -> MergeResult:
+    """Put the pending objects into the table, and the rows that may not enter it into quarantine."""
     spec = order.spec
     effects, columns = Effects(), TargetColumns({}, (), ())
     lsns: tuple[Lsn | None, Lsn | None] = (None, None)
@@ -168,6 +174,8 @@ def _apply(
     committed = catalog.load_table(spec.identifier)
     if pending.whole or pending.lowest is not None:
         remove_superseded(order.settings, spec, reached.generations)
+    if pending.retried:
+        settle_retried(connection, order.settings, pending)
     report = _report(spec, committed, reached)
     after = rows_by_day(current_files(committed))
     touched = effects.days | ({file.day for file in removed} if columns.replaced else set())

@@ -40,6 +40,8 @@ class Pending:
     """The files are the table's whole content: rows of other keys go."""
     lowest: int | None = None
     """Rows of lower generations are gone from the source, and from landing; None when there are none."""
+    retried: tuple[int, ...] = ()
+    """The files that are in quarantine, by their place. Only their keys count, and everything was consumed."""
 
     @property
     def objects(self) -> tuple[LandingObject, ...]:
@@ -48,7 +50,7 @@ class Pending:
     @property
     def floor(self) -> Lsn | None:
         """Positions of the generation `before.generation` below this one were applied by earlier syncs."""
-        if self.before is None or not self.files or self.whole:
+        if self.before is None or not self.files or self.whole or self.retried:
             return None
         same_sync = self.files[0].landing.epoch_ms == self.before.epoch
         return self.before.floor if same_sync else self.before.lsn

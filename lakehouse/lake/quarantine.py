@@ -11,6 +11,7 @@ its object, which is decided by the commit; until then it is of a merge that did
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -107,41 +108,57 @@ def write_quarantine(
         if landing.name not in consumed:
             continue
         if place in counts:
-            write_rejected(connection, settings, landing, place, merge)
+            _write_rejected(connection, settings, landing, place, merge)
             written += counts[place]
         elif landing.name in there:
             _delete(open_filesystem(settings), quarantine_url(settings, landing))
     return written
 
 
-def write_rejected(
+def settle_retried(connection: DuckDBPyConnection, settings: Settings, pending: Pending) -> None:
+    """Leave those rows of the retried files that are still rejected; a file without any is deleted."""
+    found = connection.execute(f"SELECT DISTINCT {OBJECT} FROM rejected").fetchall()
+    rejected = {row[0] for row in found}
+    for place in pending.retried:
+        landing = pending.files[place].landing
+        if place in rejected:
+            reason = f"r.reason AS {PREFIX}reason, r.in_column AS {PREFIX}column"
+            columns = f"l.* EXCLUDE (file_row_number) REPLACE ({reason})"
+            _copy(connection, settings, landing, place, columns)
+        else:
+            _delete(open_filesystem(settings), landing.url)
+
+
+def _write_rejected(
     connection: DuckDBPyConnection, settings: Settings, landing: LandingObject, place: int, merge: str
 ) -> None:
+    added = {
+        "reason": "r.reason",
+        "column": "r.in_column",
+        "object": literal(landing.url),
+        "row": f"r.{ROW}",
+        "at": f"TIMESTAMPTZ {literal(datetime.now(UTC).isoformat())}",
+        "merge": literal(merge),
+    }
+    columns = ", ".join(f"{value} AS {PREFIX}{name}" for name, value in added.items())
+    _copy(connection, settings, landing, place, f"l.* EXCLUDE (file_row_number), {columns}")
+
+
+def _copy(
+    connection: DuckDBPyConnection, settings: Settings, landing: LandingObject, place: int, columns: str
+) -> None:
     """Write the rejected rows of the object at `place`, whole or not at all."""
-    filesystem = open_filesystem(settings)
-    url = quarantine_url(settings, landing)
+    filesystem, url = open_filesystem(settings), quarantine_url(settings, landing)
     # On S3 an object appears whole; a file has to be written aside.
-    aside = "/.".join(url.rsplit("/", 1)) + f".{merge}" if url.startswith("file://") else url
+    aside = "/.".join(url.rsplit("/", 1)) + f".{uuid.uuid4().hex}" if url.startswith("file://") else url
     if aside != url:
         filesystem.create_dir(path_of(url.rsplit("/", 1)[0]), recursive=True)
     reasons = connection.execute(
         f"SELECT in_column || ': ' || reason, count(*) FROM rejected WHERE {OBJECT} = {place} GROUP BY ALL"
     ).fetchall()
-    now = datetime.now(UTC)
-    metadata = json.dumps({"reasons": dict(reasons), "at": now.isoformat()})
-    columns = ", ".join(
-        f"{value} AS {PREFIX}{name}"
-        for name, value in {
-            "reason": "r.reason",
-            "column": "r.in_column",
-            "object": literal(landing.url),
-            "row": f"r.{ROW}",
-            "at": f"TIMESTAMPTZ {literal(now.isoformat())}",
-            "merge": literal(merge),
-        }.items()
-    )
+    metadata = json.dumps({"reasons": dict(reasons), "at": datetime.now(UTC).isoformat()})
     connection.execute(
-        f"COPY (SELECT l.* EXCLUDE (file_row_number), {columns}"
+        f"COPY (SELECT {columns}"
         f" FROM read_parquet({literal(readable(landing.url))}, hive_partitioning = false,"
         f" file_row_number = true) l"
         f" JOIN rejected r ON r.{ROW} = l.file_row_number AND r.{OBJECT} = {place} ORDER BY r.{ROW})"
