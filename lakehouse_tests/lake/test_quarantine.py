@@ -83,6 +83,15 @@ def test_a_retyped_column_quarantines_the_rows_that_have_a_value(lake: Any) -> N
     assert [(drift.kind, drift.column) for drift in result.drift] == [("retyped", "x")]
 
 
+def test_a_key_of_a_type_that_iceberg_cannot_promote_in_place(lake: Any) -> None:
+    lake.land([{"order_id": 1}], KEY)
+    merge(lake)
+    lake.land([{"order_id": 2.0}], {"order_id": pa.float64()}, epoch=EPOCH + 1)
+    merge(lake)
+    assert set(lake.rows(["order_id"])) == {1}
+    assert quarantined(lake) == [(2, "order_id", "double that is no long")]
+
+
 def test_the_first_delivery_says_the_type_when_there_is_no_table(lake: Any) -> None:
     lake.land([{"order_id": 1, "x": 7}], KEY | {"x": pa.int64()})
     lake.land([{"order_id": 2, "x": "8"}], X, epoch=EPOCH + 1)
