@@ -74,7 +74,8 @@ def merge_table(
     """Apply everything landed since the table's watermark, creating the table when there is none.
 
     Only the days in which a changed key lives, or used to live, are rewritten. With nothing pending nothing
-    is committed; when what is pending changes no row, a snapshot without files advances the watermark.
+    is committed; when what is pending changes no row, a snapshot without files advances the watermark. Rows
+    that the contract does not allow go to quarantine, and the others on.
 
     Args:
         spec: the table and its landing.
