@@ -118,7 +118,7 @@ class TableChanges:
         where = f"stream {self.stream.name}: the log cannot be followed"
         return ConnectorError(f"{where}: {problem}; refresh the stream", kind="config_error")
 
-    def add(self, event: Any, begins: LogPosition) -> None:
+    def add(self, event: Any, begins: LogPosition, images: bytes) -> None:
         """Takes the rows of an event; a changed key is a delete and an insert.
 
         Rows of one event are ordered by cursors of their own: each takes more than one byte of the log.
@@ -126,7 +126,7 @@ class TableChanges:
         self._refuse_partial(event)
         rows, before = self._rows, len(self._rows.values)
         try:
-            self._add(event, event.packet.read(event.event_size - event.packet.read_bytes))
+            self._add(event, images)
         except (ValueError, IndexError, struct.error) as error:
             raise self._refused(f"a value of the event at {begins} is not valid: {error}") from error
         added = len(rows.values) - before

@@ -55,10 +55,11 @@ class Statement:
 
 @dataclass(frozen=True)
 class Logged:
-    """An event about a table, and where it begins."""
+    """An event about a table, where it begins, and the images of its rows."""
 
     event: Any
     position: LogPosition
+    rows: bytes
 
 
 def check_readable(session: Session, configuration: MysqlConfiguration) -> None:
@@ -137,10 +138,12 @@ class _Transactions:
         last = self._here()
         for event in self._reader:
             match event:
-                case RowsEvent() | TableMapEvent():
-                    self._with_rows = self._with_rows or isinstance(event, RowsEvent)
+                case TableMapEvent():
+                    yield Logged(event, last, b"")
+                case RowsEvent():
+                    self._with_rows = True
                     begins = LogPosition(last.file, self._reader.log_pos - event.packet.event_size)
-                    yield Logged(event, begins)
+                    yield Logged(event, begins, event.packet.read(event.event_size - event.packet.read_bytes))
                 case QueryEvent():
                     yield from self._statement(event, last)
                 case XidEvent():

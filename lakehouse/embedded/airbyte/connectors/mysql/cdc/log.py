@@ -7,6 +7,7 @@ from typing import Any
 
 from pymysqlreplication.row_event import TableMapEvent
 
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.cascades import Cascades
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.changes import TableChanges
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.events import BinaryLog, Commit, Logged, Statement
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.position import LogPosition
@@ -48,7 +49,9 @@ class Log:
         for stream in streams:
             table = tables[stream.namespace, stream.name]
             self._changes[table.name] = TableChanges(stream, table)
-        self._log = BinaryLog(configuration, server, list(self._changes))
+        self._cascades = Cascades(session, configuration.database, self._changes)
+        followed = sorted(self._cascades.parents | self._changes.keys())
+        self._log = BinaryLog(configuration, server, followed)
         self.superseded: set[Place] = set()
         """Tables whose rows the log no longer tells: they are to be read anew."""
 
@@ -63,14 +66,16 @@ class Log:
         rows = 0
         for item in self._log.read(position, gtid):
             match item:
-                case Logged(event, begins):
-                    changes = self._changes[event.table]
-                    if changes.place in self.superseded:
+                case Logged(event, begins, images):
+                    for name in self._cascades.changed_by(event, images):
+                        self._supersede(self._changes[name], begins, since)
+                    changes = self._changes.get(event.table)
+                    if changes is None or changes.place in self.superseded:
                         continue
                     if isinstance(event, TableMapEvent):
                         yield from self._describe(event, changes)
                     elif begins.cursor >= since[changes.place]:
-                        changes.add(event, begins)
+                        changes.add(event, begins, images)
                         if len(changes) >= self._batch_rows or changes.size >= _BATCH_BYTES:
                             rows += len(changes)
                             yield from self._taken(changes)
@@ -127,4 +132,8 @@ class Log:
                 if effect.effect is Effect.EMPTIED:
                     yield StreamReset(changes.stream)
                 else:
-                    self.superseded.add(changes.place)
+                    self._supersede(changes, statement.position, since)
+
+    def _supersede(self, changes: TableChanges, position: LogPosition, since: Mapping[Place, int]) -> None:
+        if position.cursor >= since[changes.place]:
+            self.superseded.add(changes.place)
