@@ -289,38 +289,33 @@ def test_a_table_that_changes_without_row_events_is_read_anew(
 
 
 @slow
-@pytest.mark.parametrize(
-    ("statement", "reset"),
-    [
-        ("DELETE FROM customer WHERE id = 1", {"item", "purchase"}),
-        ("DELETE FROM purchase WHERE id = 12", {"item"}),
-        ("UPDATE customer SET name = 'new'", set()),
-        ("UPDATE customer SET id = 5 WHERE id = 2", {"item", "purchase"}),
-        ("DELETE FROM tree WHERE id = 1", {"tree"}),
-        ("INSERT INTO customer VALUES (7, 'seven')", set()),
-    ],
-)
-def test_tables_that_foreign_keys_change_without_a_word_in_the_log(
-    mariadb: MariaDb, statement: str, reset: set[str]
-) -> None:
+def test_tables_that_foreign_keys_change_without_a_word_in_the_log(mariadb: MariaDb) -> None:
     actions = "ON DELETE CASCADE ON UPDATE CASCADE"
     mariadb.execute(
         "CREATE TABLE customer (id int PRIMARY KEY, name text)",
         f"CREATE TABLE purchase (id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES customer (id) {actions})",
         "CREATE TABLE item (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES purchase (id) ON DELETE SET NULL)",
         "CREATE TABLE tree (id int PRIMARY KEY, up int, FOREIGN KEY (up) REFERENCES tree (id) ON DELETE CASCADE)",
-        "INSERT INTO customer VALUES (1, 'a'), (2, 'b')",
-        "INSERT INTO purchase VALUES (11, 1), (12, 2)",
-        "INSERT INTO item VALUES (111, 11), (112, 12)",
+        "INSERT INTO customer VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+        "INSERT INTO purchase VALUES (11, 1), (12, 2), (13, 3)",
+        "INSERT INTO item VALUES (111, 11), (112, 12), (113, 13)",
         "INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2), (4, NULL)",
     )
     follower = Follower(mariadb, "purchase", "item", "tree")  # customer itself is not among the streams
     follower.follow()
-    mariadb.execute(statement)
-    items = follower.follow()
-    assert {item.stream.name for item in items if isinstance(item, StreamReset)} == reset
-    for table in follower.tables:
-        assert follower.values(table) == truth(mariadb, table)
+    for statement, reset in (
+        ("INSERT INTO customer VALUES (7, 'seven')", set()),
+        ("UPDATE customer SET name = 'new'", set()),
+        ("DELETE FROM customer WHERE id = 1", {"item", "purchase"}),
+        ("DELETE FROM purchase WHERE id = 12", {"item"}),
+        ("UPDATE customer SET id = 5 WHERE id = 3", {"item", "purchase"}),
+        ("DELETE FROM tree WHERE id = 1", {"tree"}),
+    ):
+        mariadb.execute(statement)
+        items = follower.follow()
+        assert {item.stream.name for item in items if isinstance(item, StreamReset)} == reset, statement
+        for table in follower.tables:
+            assert follower.values(table) == truth(mariadb, table), statement
 
 
 @slow
@@ -462,26 +457,30 @@ class TestLostLog:
         assert follower.values("t") == truth(database, "t")
         assert len(follower.changes) == 6
 
-    def test_settings_and_privileges_are_named_with_their_sql(
-        self, mariadb_of_its_own: MariaDbServer
-    ) -> None:
-        follower = self.prepared(mariadb_of_its_own)
-        database, check = follower.database, MysqlSource().check
-        check(follower.configuration)
-        database.execute("SET GLOBAL binlog_row_metadata = 'NO_LOG', GLOBAL binlog_format = 'MIXED'")
-        with pytest.raises(ConnectorError) as caught:
-            check(follower.configuration)
+    def test_settings_and_privileges_are_named_with_their_sql(self, mariadb: MariaDb) -> None:
+        user = f"{mariadb.name}@'127.0.0.1'"
+        mariadb.execute(
+            "CREATE TABLE t (id int PRIMARY KEY)",
+            f"CREATE USER {user} IDENTIFIED BY 'secret'",
+            f"GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO {user}",
+        )
+        configuration, check = mariadb.cdc() | {"username": mariadb.name}, MysqlSource().check
+        check(configuration)
+        mariadb.execute("SET GLOBAL binlog_row_metadata = 'NO_LOG', GLOBAL binlog_format = 'MIXED'")
+        try:
+            with pytest.raises(ConnectorError) as caught:
+                check(configuration)
+        finally:
+            mariadb.execute("SET GLOBAL binlog_row_metadata = 'FULL', GLOBAL binlog_format = 'ROW'")
         for part in ("binlog_format is MIXED", "SET GLOBAL binlog_row_metadata = 'FULL';"):
             assert part in str(caught.value)
-        with pytest.raises(ConnectorError, match="SET GLOBAL binlog_format = 'ROW';"):
-            follower.follow()
-        database.execute("SET GLOBAL binlog_row_metadata = 'FULL', GLOBAL binlog_format = 'ROW'")
-        database.execute("REVOKE REPLICATION SLAVE ON *.* FROM airbyte@'127.0.0.1'")
-        with pytest.raises(ConnectorError, match="run GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON"):
-            check(follower.configuration)
-        database.execute("REVOKE BINLOG MONITOR ON *.* FROM airbyte@'127.0.0.1'")
-        with pytest.raises(ConnectorError, match="run GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON"):
-            check(follower.configuration)
+        for privilege in ("REPLICATION SLAVE", "BINLOG MONITOR"):
+            mariadb.execute(f"REVOKE {privilege} ON *.* FROM {user}")
+            with pytest.raises(
+                ConnectorError, match="run GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON"
+            ):
+                check(configuration)
+        mariadb.execute(f"DROP USER {user}")
 
     @pytest.mark.parametrize(
         ("statements", "said"),
