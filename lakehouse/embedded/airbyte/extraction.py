@@ -20,7 +20,8 @@ from lakehouse.embedded.airbyte.connectors.streams import (
     StreamState,
     state_messages,
 )
-from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess, Message, Record, changes_of
+from lakehouse.embedded.airbyte.messages import Message, Record, changes_of
+from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync, commit_together
 from lakehouse.embedded.airbyte.tuning import Tuning

@@ -1,13 +1,8 @@
-"""The Airbyte protocol: connector commands that print one JSON message a line (spec, check, discover, read).
-
-Source: Airbyte protocol, message types RECORD, STATE, LOG, TRACE, CATALOG, CONNECTION_STATUS, SPEC.
-"""
+"""Connector commands that speak the Airbyte protocol: spec, check, discover, read; one JSON message a line."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -18,34 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-import msgspec
-
-from lakehouse.embedded.airbyte.coercion import Change
+from lakehouse.embedded.airbyte.lines import LineTooLongError, cut_lines, lines
+from lakehouse.embedded.airbyte.messages import MalformedMessageError, Message, decode, shortened
+from lakehouse.embedded.airbyte.process_tree import bound, kill_tree
 from lakehouse.embedded.launch import launched
 
-
-class Record(msgspec.Struct):
-    """A RECORD message; `data` stays undecoded text."""
-
-    stream: str
-    data: msgspec.Raw
-    emitted_at: int
-    namespace: str | None = None
-    meta: dict[str, Any] | None = None
-
-
-class Message(msgspec.Struct):
-    """The envelope of every message."""
-
-    type: str
-    record: Record | None = None
-    state: dict[str, Any] | None = None
-    log: dict[str, Any] | None = None
-    trace: dict[str, Any] | None = None
-    catalog: dict[str, Any] | None = None
-    connection_status: dict[str, Any] | None = msgspec.field(default=None, name="connectionStatus")
-    spec: dict[str, Any] | None = None
-    control: dict[str, Any] | None = None
+LINE_BYTES = 256 * 2**20
+_LOG_LINE_BYTES = 16 * 2**10
+_LOG_BYTES = 64 * 2**20  # of one run
 
 
 class ConnectorError(Exception):
@@ -58,41 +33,6 @@ class ConnectorError(Exception):
         self.origin = origin
         self.kind = kind
         self.detail = detail
-
-
-_DECODER = msgspec.json.Decoder(Message)
-
-
-def decode(line: bytes) -> Message | None:
-    """A line of a connector's output, or None when the line is no message (by convention: a log line)."""
-    try:
-        return _DECODER.decode(line)
-    except msgspec.ValidationError:
-        return None
-    except msgspec.DecodeError:
-        return _decode_leniently(line)
-
-
-def _decode_leniently(line: bytes) -> Message | None:
-    """Python sources print NaN, which is not JSON: the message must not be lost for it."""
-    try:
-        loose = json.loads(line)
-        record = loose["record"] if loose["type"] == "RECORD" else None
-        if record is None:
-            return msgspec.convert(loose, Message)
-        data = {
-            name: str(v) if isinstance(v, float) and v - v != 0 else v for name, v in record["data"].items()
-        }
-        return _DECODER.decode(msgspec.json.encode({"type": "RECORD", "record": {**record, "data": data}}))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def changes_of(record: Record) -> list[Change]:
-    """The changes a source itself made to a record's values."""
-    if not record.meta:
-        return []
-    return [Change(c["field"], c["change"], c["reason"]) for c in record.meta.get("changes") or ()]
 
 
 class ConnectorProcess:
@@ -131,7 +71,9 @@ class ConnectorProcess:
             stderr=subprocess.PIPE,
             start_new_session=seconds is not None,
         )
+        bound(self._process.pid)
         self._last_lines: deque[str] = deque(maxlen=20)
+        self._log_room = _LOG_BYTES
         self._error: ConnectorError | None = None
         self._timer = None if seconds is None else threading.Timer(seconds, self._expire, [seconds])
         self._stdout = cast(IO[bytes], self._process.stdout)
@@ -148,12 +90,12 @@ class ConnectorProcess:
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._process.poll() is None:
-            self.kill()
+        self.kill()
         self._process.wait()
         self._drain.join(timeout=5)
         self._stdout.close()
-        self._stderr.close()
+        if not self._drain.is_alive():  # else something that left the process tree holds the other end
+            self._stderr.close()
         self._folder.cleanup()
 
     def _expire(self, seconds: float) -> None:
@@ -161,47 +103,71 @@ class ConnectorProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once; `messages` then raises ConnectorError."""
-        if self._timer is None:
-            self._process.kill()
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """End it at once, with all that it started; `messages` then raises ConnectorError.
+
+        One that has ended may have left others in its group. Without a group of its own they are in the
+        worker's, which ends with the job.
+        """
+        group = self._timer is not None
+        if group or self._process.poll() is None:
+            kill_tree(self._process.pid, group=group)
 
     def messages(self) -> Iterator[Message]:
         """Every message but logs and error traces, which are logged and remembered.
 
-        Raises ConnectorError when the connector failed, in its own words where it gave any.
+        Raises ConnectorError when the connector failed, in its own words where it gave any, and when it sent
+        what cannot be read.
         """
-        for line in self._stdout:
-            message = decode(line)
-            if message is None:
-                if line.strip():
-                    self._note("INFO", line.decode(errors="replace").rstrip())
-            elif message.type == "LOG" and message.log:
-                self._note(str(message.log.get("level", "INFO")), str(message.log.get("message", "")))
-            elif message.trace and message.trace.get("type") == "ERROR":
-                self._error = _trace_error(message.trace.get("error") or {})
-            else:
-                yield message
+        try:
+            for some in lines(self._stdout.fileno(), LINE_BYTES):
+                for line in some:
+                    message = decode(line)
+                    if message is not None and message.record is not None:
+                        yield message
+                    elif message is None or message.type == "LOG":
+                        self._note_line(line, message)
+                    elif message.trace and message.trace.get("type") == "ERROR":
+                        self._error = _trace_error(message.trace.get("error") or {})
+                    else:
+                        yield message
+        except (MalformedMessageError, LineTooLongError) as error:
+            raise ConnectorError(f"the connector sent {error}") from None
         code = self._process.wait()
         self._drain.join(timeout=5)
         if self._error is not None:
             raise self._error
         if code != 0:
             last = self._last_lines[-1] if self._last_lines else "it printed nothing"
-            raise ConnectorError(
-                f"connector exited with code {code}: {last}", detail="\n".join(self._last_lines)
-            )
+            raise ConnectorError(f"connector {_ended(code)}: {last}", detail="\n".join(self._last_lines))
+
+    def _note_line(self, line: bytes, message: Message | None) -> None:
+        if message is not None and message.log is not None:
+            text = str(message.log.get("message", ""))[:_LOG_LINE_BYTES]
+            self._note(str(message.log.get("level", "INFO")), text)
+        elif line.strip():
+            self._note("INFO", shortened(line.rstrip(), _LOG_LINE_BYTES))
 
     def _note(self, level: str, text: str) -> None:
         self._last_lines.append(text)
-        self._log(level, text)
+        if self._log_room > 0:
+            self._log_room -= len(text) + 1
+            self._log(level, text)
+            if self._log_room <= 0:
+                self._log("WARN", f"the log ends here: the connector wrote over {_LOG_BYTES >> 20} MiB")
 
     def _drain_stderr(self) -> None:
-        for line in self._stderr:
+        for line in cut_lines(self._stderr.fileno(), _LOG_LINE_BYTES):
             if line.strip():
                 self._note("WARN", line.decode(errors="replace").rstrip())
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
 
 
 def _trace_error(error: Mapping[str, Any]) -> ConnectorError:

@@ -15,9 +15,10 @@ from lakehouse.embedded.airbyte.connectors.registry import S3_DESTINATION_ID, Re
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.paths import check_path_format
 from lakehouse.embedded.airbyte.landing.target import directory_of, landing_target
+from lakehouse.embedded.airbyte.messages import Message
 from lakehouse.embedded.airbyte.operations.lookup import found, workspace, write_named
 from lakehouse.embedded.airbyte.operations.secrets import unmasked
-from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess, Message
+from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess
 from lakehouse.embedded.airbyte.requests import CreateActor
 from lakehouse.embedded.airbyte.store import Row, Store, new_id
 
