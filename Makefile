@@ -10,6 +10,7 @@ STAMP := $(VENV)/.installed
 # The SDK's first generation, which the contract tests drive too; it cannot be installed beside the second.
 OLD_CLIENT := lakehouse_tests/contract/airbyte-api-0
 TOOL := $(VENV)/.uv
+CDK := $(VENV)/.airbyte-cdk
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOL)/bin/uv)
 # The first Python that runs and has the right version; a name on the PATH may be a shim without one behind it.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3; do \
@@ -57,13 +58,18 @@ lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
 		--quiet --upgrade -o requirements.lock
 	echo "airbyte-api<1" | $(UV) pip compile - --generate-hashes --python-version 3.11 --no-header \
 		--quiet --upgrade -o $(OLD_CLIENT).lock
+	echo "airbyte-cdk>=7.39,<8" | $(UV) pip compile - --generate-hashes --python-version 3.11 --no-header \
+		--quiet --upgrade -o requirements-airbyte-cdk.lock
 
-$(STAMP): requirements.lock $(OLD_CLIENT).lock pyproject.toml | $(UV)
+$(STAMP): requirements.lock requirements-airbyte-cdk.lock $(OLD_CLIENT).lock pyproject.toml | $(UV)
 	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --no-deps --python $(BIN)/python -e .
 	$(UV) pip install --quiet --require-hashes --python $(BIN)/python --target $(VENV)/airbyte-api-0 -r $(OLD_CLIENT).lock
+	@# What runs low-code connectors, in an environment of its own: its packages and ours do not agree.
+	@[ -x $(CDK)/bin/python ] || $(UV) venv --quiet --python $(PYTHON) $(CDK)
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(CDK)/bin/python requirements-airbyte-cdk.lock
 	@touch $(STAMP)
 
 # uv in a corner of its own: installing the lock removes from .venv whatever the lock does not hold. Debian ships

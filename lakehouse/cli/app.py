@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
     "demo": "lakehouse.cli.demo:app",
+    "connector": "lakehouse.cli.connector:app",
     "bench": "lakehouse.cli.bench.app:app",
     "serve": "lakehouse.cli.serve:app",
     "version": "lakehouse.cli.version:version",

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from lakehouse.embedded.airbyte.coercion import Change, cast_strings, coerce_column
+from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.types import SCALAR, TEMPORAL, Column, Kind
 
 BATCH_ROWS = 20_000
@@ -86,7 +87,10 @@ class RecordBatcher:
 
     def _coerced_arrays(self, columns: list[Column]) -> dict[str, pa.Array]:
         decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-        records = [decoder.decode(line) for line in self._lines]
+        try:
+            records = [decoder.decode(line) for line in self._lines]
+        except msgspec.DecodeError as error:
+            raise ConnectorError(f"the connector sent a record whose data is no object: {error}") from None
         arrays: dict[str, pa.Array] = {}
         for column in columns:
             values = [_decoded(record.get(column.source)) for record in records]

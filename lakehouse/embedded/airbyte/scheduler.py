@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from lakehouse.embedded.airbyte.attempts import Retries, begin_attempt, next_job, settle
+from lakehouse.embedded.airbyte.process_tree import kill_tree
 from lakehouse.embedded.airbyte.recovery import discard_files
 from lakehouse.embedded.airbyte.refreshes import begin_refresh
 from lakehouse.embedded.airbyte.store import Row, Store
@@ -164,5 +165,4 @@ class Scheduler:
     def _kill(self, job_id: int) -> None:
         process = self._running.get(job_id)
         if process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_tree(process.pid, group=True)

@@ -104,7 +104,7 @@ def _application(config: AirbyteServerConfig, credentials: Credentials) -> ASGIA
         connectors=config.connectors,
         direct=config.direct,
     )
-    service = Service(store, scheduler, Registry(config.connectors), empty_scratch(config.home))
+    service = Service(store, scheduler, Registry(config.connectors, config.home), empty_scratch(config.home))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     threading.Thread(target=_die_with_server, daemon=True).start()
     store = Store(options.home)
     try:
-        connectors = Registry(options.connectors)
+        connectors = Registry(options.connectors, options.home)
         tuning = Tuning.of_options(options)
         _run(store, options.job_id, connectors, options.home, tuning, direct=not options.protocol_only)
     except JobEndedError as ended:

@@ -1,6 +1,8 @@
 """A source command that does what its configuration says: well, badly, or never."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +53,32 @@ def fail_at_first(config):
         say(type="TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": status})
 
 
+def misbehave(mode, config):
+    """What only a hostile source does."""
+    if mode == "line":
+        print(config["line"], flush=True)
+    elif mode == "half_line":
+        record({"id": 1})
+        print('{"type": "RECORD", "record": {"stream": "th', end="", flush=True)
+    elif mode == "signal":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif mode == "endless_line":
+        while True:
+            os.write(1, b"x" * 2**20)
+    elif mode == "flood":
+        for _ in range(config["mebibytes"]):
+            os.write(2, (b"y" * 1023 + b"\n") * 1024)
+        record({"id": 1})
+    elif mode == "memory":
+        bytearray(config["bytes"])
+    elif mode == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        record({"id": 1})
+        code = "import time; time.sleep(600)"
+        subprocess.Popen([sys.executable, "-c", code, config["marker"]], start_new_session=True)
+        time.sleep(600)
+
+
 def read(config):
     mode = config.get("mode", "good")
     if mode == "good":
@@ -81,6 +109,8 @@ def read(config):
         record({"id": 1})
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", config["marker"]])
         time.sleep(600)
+    else:
+        misbehave(mode, config)
 
 
 command = sys.argv[1]

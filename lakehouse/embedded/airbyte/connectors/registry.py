@@ -7,9 +7,12 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from lakehouse.embedded.airbyte.connectors.command_line import Source
+from lakehouse.embedded.airbyte.connectors.installed import Installed, installed, installed_connector
+from lakehouse.embedded.airbyte.connectors.specification import check_by_spec
 from lakehouse.embedded.airbyte.connectors.streams import DirectRead, LogRead
 
 _OURS = "lakehouse.embedded.airbyte.connectors"
@@ -30,11 +33,16 @@ class SourceConnector:
     direct: str | None = None
     log: str | None = None
     source: str | None = None
+    version: str = ""
+    spec: Mapping[str, Any] | None = None
+    """The connectionSpecification of an installed connector, read when it was installed."""
 
     def check_configuration(self, configuration: Mapping[str, Any]) -> None:
         """Validates a configuration's shape where it is known. Raises ConnectorError naming the field."""
         if self.configure is not None:
             _function(self.configure)(configuration)
+        if self.spec is not None:
+            check_by_spec(configuration, self.spec)
 
     @property
     def read_direct(self) -> DirectRead | None:
@@ -58,7 +66,7 @@ def _function(name: str) -> Any:
 
 S3_DESTINATION_ID = "4816b78f-1489-44c1-9060-4b19d5fa9362"
 
-_BUILT_IN = (
+BUILT_IN = (
     SourceConnector(
         type="postgres",
         definition_id="decd338e-5647-4c0b-adf4-da0e75f5a750",
@@ -95,28 +103,30 @@ _ONLY_ELSEWHERE = {
 
 
 class Registry:
-    """The built-in sources and any further commands, by type."""
+    """The built-in sources, any further commands, and what is installed in the home now, by type."""
 
-    def __init__(self, commands: Mapping[str, Sequence[str]]) -> None:
-        self._sources = {source.type: source for source in _BUILT_IN}
+    def __init__(self, commands: Mapping[str, Sequence[str]], home: Path) -> None:
+        self._home = home
+        self._sources = {source.type: source for source in BUILT_IN}
         for type_, command in commands.items():
-            identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"airbyte-source:{type_}"))
-            self._sources[type_] = SourceConnector(type_, identity, tuple(command))
+            self._sources[type_] = SourceConnector(type_, _identity(type_), tuple(command))
 
     @property
     def types(self) -> list[str]:
         """Every known source type, in order."""
-        return sorted(self._sources)
+        return sorted({*self._sources, *(found.type for found in installed(self._home))})
 
     def source(self, type_: str) -> SourceConnector | None:
         """The source of a type, or None."""
-        return self._sources.get(type_)
+        if type_ in self._sources:
+            return self._sources[type_]
+        found = installed_connector(self._home, type_)
+        return None if found is None else _source_of(found)
 
     def by_definition(self, definition_id: str) -> SourceConnector | None:
         """The source of a definition id, or None."""
-        return next(
-            (source for source in self._sources.values() if source.definition_id == definition_id), None
-        )
+        sources = [*self._sources.values(), *map(_source_of, installed(self._home))]
+        return next((source for source in sources if source.definition_id == definition_id), None)
 
     def why_unavailable(self, named: object) -> str:
         """One line about a type or definition id that this server does not have."""
@@ -128,3 +138,13 @@ class Registry:
                     " LAKEHOUSE_AIRBYTE__URL"
                 )
         return f"sourceType {named} is not available; this server has {', '.join(self.types)}"
+
+
+def _source_of(found: Installed) -> SourceConnector:
+    return SourceConnector(
+        found.type, _identity(found.type), found.command, version=found.version, spec=found.spec
+    )
+
+
+def _identity(type_: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"airbyte-source:{type_}"))
