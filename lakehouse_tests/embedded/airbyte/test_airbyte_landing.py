@@ -18,7 +18,7 @@ from lakehouse.embedded.airbyte.landing import writer as writing
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.paths import check_path_format, safe_name, stream_path
 from lakehouse.embedded.airbyte.landing.target import DirectoryTarget, landing_target
-from lakehouse.embedded.airbyte.landing.writer import StreamWriter, generation_of, raw_ids
+from lakehouse.embedded.airbyte.landing.writer import StreamWriter, raw_ids
 from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse.embedded.airbyte.types import columns_of
 
@@ -128,8 +128,7 @@ def test_columns_types_and_metadata_are_those_of_destination_s3(tmp_path: Path) 
     ]
     assert rows[0]["_airbyte_extracted_at"] == dt.datetime.fromtimestamp((STARTED + 1) / 1000, dt.UTC)
     assert {row["_airbyte_generation_id"] for row in rows} == {3}
-    with (tmp_path / file.key).open("rb") as raw:
-        assert generation_of(raw) == 3
+    assert target.generation(file.key) == 3
 
 
 def test_raw_ids_are_version_4_uuids_and_all_differ() -> None:

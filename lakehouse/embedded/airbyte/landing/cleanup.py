@@ -6,7 +6,6 @@ import re
 
 from lakehouse.embedded.airbyte.landing.paths import StreamPath
 from lakehouse.embedded.airbyte.landing.target import LandingTarget
-from lakehouse.embedded.airbyte.landing.writer import generation_of
 from lakehouse.embedded.airbyte.store import Row, Store
 
 
@@ -28,8 +27,7 @@ def forget_older_generations(store: Store, target: LandingTarget, cleanup: Row) 
     for key in target.list(cleanup["prefix"]):
         if pattern.fullmatch(key) is None:
             continue
-        with target.read(key) as file:
-            generation = generation_of(file)
+        generation = target.generation(key)
         if generation is not None and generation < cleanup["minimum_generation_id"]:
             older.append(key)
     target.delete(older)

@@ -1,27 +1,31 @@
-"""Where landing files go: a directory or an S3 bucket. A file is visible whole or not at all."""
+"""Where landing files go: a directory here, or an S3 bucket (bucket.py). A file is visible whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 
 INCOMPLETE = ".airbyte-incomplete"
+GENERATION_KEY = "ab-generation-id"  # destination-s3 keeps it in the user metadata of every object
 
 
 class LandingTarget(Protocol):
     """Writes a job's files where no reader looks, then shows them all at once."""
 
-    def open(self, job_id: int, key: str, /) -> Any:
-        """A writable binary file for the object `key`; not visible before `publish`."""
+    def open(self, job_id: int, key: str, metadata: Mapping[str, str] | None = None, /) -> Any:
+        """A writable binary file for the object `key`; not visible before `publish`.
+
+        `metadata` is the object's user metadata, where the store has such a thing.
+        """
 
     def publish(self, job_id: int, keys: Iterable[str], /) -> None:
         """Makes finished objects visible and durable."""
@@ -35,14 +39,16 @@ class LandingTarget(Protocol):
     def list(self, prefix: str) -> list[str]:
         """Keys of the visible objects under a directory-like prefix, in order."""
 
-    def read(self, key: str) -> Any:
-        """A visible object as a readable binary file."""
+    def generation(self, key: str) -> int | None:
+        """The generation id of a visible object, or None when it carries none."""
 
 
 def landing_target(configuration: S3Configuration) -> LandingTarget:
     """The target a destination's configuration names; `s3_endpoint: file:///root` is a directory."""
     if configuration.s3_endpoint.startswith("file://"):
         return DirectoryTarget(directory_of(configuration.s3_endpoint))
+    from lakehouse.embedded.airbyte.landing.bucket import BucketTarget
+
     return BucketTarget(configuration)
 
 
@@ -63,7 +69,7 @@ class DirectoryTarget:
     def _aside(self, job_id: int) -> Path:
         return self._root / INCOMPLETE / f"job-{job_id}"
 
-    def open(self, job_id: int, key: str) -> Any:
+    def open(self, job_id: int, key: str, _metadata: Mapping[str, str] | None = None) -> Any:
         path = self._aside(job_id) / key
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("xb")
@@ -98,8 +104,11 @@ class DirectoryTarget:
         found = (self._root / prefix).rglob("*")
         return sorted(str(path.relative_to(self._root)) for path in found if path.is_file())
 
-    def read(self, key: str) -> Any:
-        return (self._root / key).open("rb")
+    def generation(self, key: str) -> int | None:
+        """Of the Parquet footer: files have no user metadata."""
+        footer = pq.read_metadata(self._root / key).metadata or {}
+        value = footer.get(GENERATION_KEY.encode())
+        return None if value is None else int(value)
 
 
 def _sync_directory(directory: Path) -> None:
@@ -108,43 +117,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class BucketTarget:
-    """An S3 bucket: an object appears when its upload completes, so nothing needs a rename."""
-
-    def __init__(self, configuration: S3Configuration) -> None:
-        self._bucket = configuration.s3_bucket_name
-        endpoint = urlsplit(configuration.s3_endpoint)
-        self._files = pafs.S3FileSystem(
-            access_key=configuration.access_key_id or None,
-            secret_key=configuration.secret_access_key or None,
-            region=configuration.s3_bucket_region or None,
-            endpoint_override=endpoint.netloc or endpoint.path or None,
-            scheme=endpoint.scheme or "https",
-        )
-
-    def _path(self, key: str) -> str:
-        return f"{self._bucket}/{key}"
-
-    def open(self, _job_id: int, key: str) -> Any:
-        return self._files.open_output_stream(self._path(key))
-
-    def publish(self, _job_id: int, _keys: Iterable[str]) -> None:
-        """Nothing to do: the objects are there since their uploads completed."""
-
-    def discard(self, _job_id: int, keys: Iterable[str]) -> None:
-        self.delete(keys)
-
-    def delete(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            if self._files.get_file_info(self._path(key)).type is pafs.FileType.File:
-                self._files.delete_file(self._path(key))
-
-    def list(self, prefix: str) -> list[str]:
-        selector = pafs.FileSelector(self._path(prefix), recursive=True, allow_not_found=True)
-        start = len(self._bucket) + 1
-        return sorted(info.path[start:] for info in self._files.get_file_info(selector) if info.is_file)
-
-    def read(self, key: str) -> Any:
-        return self._files.open_input_file(self._path(key))

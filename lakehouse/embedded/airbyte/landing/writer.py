@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.embedded.airbyte.landing.paths import StreamPath
-from lakehouse.embedded.airbyte.landing.target import LandingTarget
+from lakehouse.embedded.airbyte.landing.target import GENERATION_KEY, LandingTarget
 from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse.embedded.airbyte.types import Column
 
@@ -21,7 +21,6 @@ FILE_BYTES = 200 * 2**20
 ROW_GROUP_ROWS = 1_000_000
 ROW_GROUP_BYTES = 128 * 2**20  # of Arrow memory: wide rows close a row group early, to bound memory
 PAGE_BYTES = 2**20
-GENERATION_KEY = b"ab-generation-id"
 
 _CHANGE = pa.struct([("field", pa.string()), ("change", pa.string()), ("reason", pa.string())])
 _META = pa.struct(
@@ -160,7 +159,8 @@ class StreamWriter:
         if self._open is None:
             key = self._path.key(self._part)
             self._announce(key)
-            sink = self._target.open(self._job_id, key)
+            generation = str(self._generation_id)
+            sink = self._target.open(self._job_id, key, {GENERATION_KEY: generation})
             writer = pq.ParquetWriter(
                 sink,
                 self._schema,
@@ -170,7 +170,7 @@ class StreamWriter:
                 write_statistics=True,
                 store_schema=False,
             )
-            writer.add_key_value_metadata({GENERATION_KEY: str(self._generation_id).encode()})
+            writer.add_key_value_metadata({GENERATION_KEY: generation})
             self._open = (key, sink, writer)
         return self._open
 
@@ -210,10 +210,3 @@ def _uuid_texts(count: int) -> bytearray:
 def _uuid_offsets(count: int) -> pa.Buffer:
     steps = pa.concat_arrays([pa.array([0], pa.int32()), pa.repeat(pa.scalar(36, pa.int32()), count)])
     return pc.cumulative_sum(steps).buffers()[1]
-
-
-def generation_of(file: Any) -> int | None:
-    """The generation id a landing file carries, or None when it carries none."""
-    metadata = pq.read_metadata(file).metadata or {}
-    value = metadata.get(GENERATION_KEY)
-    return None if value is None else int(value)
