@@ -16,9 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
+from lakehouse.embedded.airbyte.connectors.files.listing import URL
+from lakehouse.embedded.airbyte.connectors.files.source import FilesSource, read_direct
+from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
 from lakehouse.embedded.airbyte.landing.bucket import BucketTarget
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.protocol import ConnectorError
+from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse.embedded.ports import free_port
 from lakehouse.errors import LakehouseError, TransientError
 from lakehouse.lake.iceberg import open_catalog, storage_properties
@@ -278,3 +282,39 @@ def test_a_merge_from_a_lake_that_cannot_be_read_says_so_in_one_line(
     with pytest.raises(error) as caught:
         merge_table(orders(settings, "unreachable"), settings)
     assert "\n" not in str(caught.value)
+
+
+def test_files_are_read_from_a_bucket_with_the_configuration_of_source_s3(s3: ObjectStore) -> None:
+    s3.put("drop/2024/a.csv", b"x,name\n1,one\n")
+    s3.put("drop/b.csv", b"x,name\n2,\n")
+    s3.put("drop/c.jsonl", b'{"x": 3}\n')
+    streams = [
+        {"name": "csv", "globs": ["drop/**/*.csv"], "format": {"filetype": "csv"}},
+        {"name": "jsonl", "globs": ["drop/*.jsonl"], "format": {"filetype": "jsonl"}},
+    ]
+    access = {
+        "bucket": BUCKET,
+        "endpoint": s3.endpoint,
+        "aws_access_key_id": ACCESS_KEY,
+        "aws_secret_access_key": SECRET_KEY,
+    }
+    rows = {}
+    for stream in FilesSource().discover({**access, "streams": streams}):
+        configured = ConfiguredStream.from_json({"stream": stream, "sync_mode": "incremental"})
+        read = list(read_direct({**access, "streams": streams}, configured, None))
+        rows[stream["name"]] = [
+            row for item in read if isinstance(item, LandingBatch) for row in item.rows.to_pylist()
+        ]
+        assert isinstance(read[-1], StreamState)
+    assert sorted((row["x"], row["name"], row[URL]) for row in rows["csv"]) == [
+        ("1", "one", "drop/2024/a.csv"), ("2", "", "drop/b.csv"),
+    ]  # fmt: skip
+    assert [(row["x"], row[URL]) for row in rows["jsonl"]] == [(3, "drop/c.jsonl")]
+    for wrong, said in (
+        ({"aws_secret_access_key": "wrong"}, f"bucket {BUCKET} at .* refuses the credentials"),
+        ({"bucket": "nowhere"}, "bucket nowhere at "),
+        ({"endpoint": "http://127.0.0.1:9"}, "does not answer"),
+    ):
+        with pytest.raises(ConnectorError, match=said) as caught:
+            FilesSource().check({**access, **wrong, "streams": streams})
+        assert "\n" not in str(caught.value)

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import os
+import threading
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.embedded.airbyte.coercion import Change
-from lakehouse.embedded.airbyte.connectors.files.listing import MODIFIED, URL
+from lakehouse.embedded.airbyte.connectors.files.configuration import FileStream, configuration_of
+from lakehouse.embedded.airbyte.connectors.files.formats import CsvFormat
+from lakehouse.embedded.airbyte.connectors.files.listing import (
+    HISTORY_FILES,
+    MODIFIED,
+    URL,
+    SourceFile,
+    new_files,
+    state_after,
+)
 from lakehouse.embedded.airbyte.connectors.files.source import FilesSource, read_direct
+from lakehouse.embedded.airbyte.connectors.files.storage import Directory, Found
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Directory, "settles", 0.0)
+
 
 State = Mapping[str, Any] | None
 
@@ -131,7 +150,7 @@ def test_the_layout_of_a_file_can_be_declared(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("José;'a;b'\nNA;\n".encode("latin-1"))
     layout = {
         "delimiter": ";", "quote_char": "'", "encoding": "latin-1", "null_values": ["", "NA"],
-        "column_names": ["name", "note"],
+        "header_definition": {"header_definition_type": "User Provided", "column_names": ["name", "note"]},
     }  # fmt: skip
     assert values(settings(tmp_path, format_=layout)) == [
         {"name": "José", "note": "a;b"},
@@ -214,8 +233,8 @@ def test_a_column_that_has_gone_is_named_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("x,y\n1,a\n")
     configuration = settings(tmp_path)
     stream = configured(configuration)
-    (tmp_path / "1.csv").write_text("x\n1\n")
-    with pytest.raises(ConnectorError, match=r"stream s: column y is gone from file 1\.csv"):
+    (tmp_path / "1.csv").write_text("z\n1\n")
+    with pytest.raises(ConnectorError, match=r"stream s: column x is gone from file 1\.csv"):
         list(read_direct(configuration, stream, None))
 
 
@@ -257,7 +276,10 @@ def test_both_paths_give_the_same_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"root": "s3://bucket/x"}, "root s3://bucket/x: only a local directory is read"),
+        (
+            {"root": "gs://bucket/x"},
+            "root gs://bucket/x: give an absolute path, or a URL of file, s3, sftp or ftp",
+        ),
         ({"root": "/no/such/place"}, "root /no/such/place: no such directory"),
         ({"streams": []}, "at `$.streams`"),
         ({"stream": []}, "unknown field `stream`"),
@@ -291,3 +313,119 @@ def test_a_wrong_stream_is_refused_by_name(tmp_path: Path, more: dict[str, Any],
 def test_the_specification_is_a_json_schema() -> None:
     specification = FilesSource().spec()["connectionSpecification"]
     assert "FilesConfiguration" in msgspec.json.encode(specification).decode()
+
+
+def test_json_lines_keep_their_types_and_a_bad_value_becomes_null(tmp_path: Path) -> None:
+    lines = '{"i": 1, "n": 1.5, "s": "a", "o": {"k": [1]}}\n\n{"i": 2, "n": 2, "b": true, "s": null}\n'
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    configuration = settings(tmp_path, format_={"filetype": "jsonl"})
+    stream = configured(configuration)
+    kinds = {column.source: column.type.kind.value for column in stream.columns[:-2]}
+    assert kinds == {"i": "integer", "n": "number", "s": "string", "o": "json", "b": "boolean"}
+    assert values(configuration) == [
+        {"i": 1, "n": 1.5, "s": "a", "o": '{"k":[1]}', "b": None},
+        {"i": 2, "n": 2.0, "s": None, "o": None, "b": True},
+    ]
+    (tmp_path / "b.jsonl").write_text('{"i": "three", "n": 3}\n')
+    batches = [item for item in read_direct(configuration, stream, None) if isinstance(item, LandingBatch)]
+    assert batches[-1].rows["i"].to_pylist() == [None]
+    assert [change.field for change in batches[-1].changes[0]] == ["i"]
+
+
+def test_a_line_that_is_no_object_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"i": 1}\n[2]\n')
+    with pytest.raises(ConnectorError, match=r"a\.jsonl: line 2 is no JSON object"):
+        FilesSource().discover(settings(tmp_path, format_={"filetype": "jsonl"}))
+
+
+def test_excel_has_the_types_of_its_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (
+        ["id", "code", "price", "day", "at", "ok"],
+        [1, "00501", 2.5, dt.date(2024, 2, 29), dt.datetime(2024, 1, 1, 12, 30), True],
+        [2, "123", 3, None, None, False],
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    configuration = settings(tmp_path, format_={"filetype": "excel"})
+    first, second = values(configuration)
+    assert (first["id"], first["code"], first["price"], first["day"], first["ok"]) == (
+        1, "00501", 2.5, dt.date(2024, 2, 29), True,
+    )  # fmt: skip
+    assert first["at"].isoformat() == "2024-01-01T12:30:00+00:00"
+    assert (second["code"], second["price"], second["day"]) == ("123", 3.0, None)
+
+
+def test_the_schema_is_that_of_all_files_whichever_is_newest(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("x,z\n1.5,text\n")
+    schemas = []
+    for order in (("a", "b"), ("b", "a")):
+        for moment, name in enumerate(order):
+            os.utime(tmp_path / f"{name}.csv", (1_700_000_000 + moment,) * 2)
+        schemas.append(list(properties(settings(tmp_path)).items()))
+    assert schemas[0] == schemas[1] == [("x", NUMBER), ("y", INTEGER), ("z", STRING)]
+    rows = sorted(values(settings(tmp_path)), key=lambda row: row["x"])
+    assert rows == [{"x": 1.0, "y": 2, "z": None}, {"x": 1.5, "y": None, "z": "text"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"), [("Emit Record", [1, None]), ("Skip Record", [1]), ("Wait for Discover", None)]
+)
+def test_the_validation_policy_decides_about_rows_that_do_not_fit(
+    tmp_path: Path, policy: str, left: list[int | None] | None
+) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\ntwo\n")
+    configuration = settings(tmp_path, input_schema='{"x": "integer"}', validation_policy=policy)
+    if left is None:
+        with pytest.raises(ConnectorError, match=r"a value of x in a\.csv does not fit its type; refresh"):
+            values(configuration)
+    else:
+        assert [row["x"] for row in values(configuration)] == left
+
+
+def test_a_full_history_forgets_its_oldest_file_and_reads_late_ones_within_the_days() -> None:
+    stream = FileStream(name="s", format=CsvFormat())
+    now = dt.datetime.now(dt.UTC)
+
+    def file(url: str, age_days: float) -> SourceFile:
+        moment = now - dt.timedelta(days=age_days)
+        return SourceFile(Directory(Path("/")), Found(url, moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), 1))
+
+    history = {f"{age:05}": file("", 1 + age / 86400).modified for age in range(HISTORY_FILES)}
+    state = {"history": history}
+    late, lost, newer = file("late", 2.9), file("lost", 3.1), file("newer", 0)
+    assert new_files([late, lost, newer], state, stream) == [late, newer]
+    after = state_after(state, newer)
+    assert len(after["history"]) == HISTORY_FILES
+    assert f"{HISTORY_FILES - 1:05}" not in after["history"]
+    assert after[MODIFIED] == f"{newer.modified}_newer"
+
+
+@pytest.mark.slow
+def test_a_file_that_is_being_written_is_left_for_the_next_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Directory, "settles", 2.0)
+    (tmp_path / "done.csv").write_text("x\n1\n")
+    os.utime(tmp_path / "done.csv", (1_700_000_000,) * 2)
+    configuration = settings(tmp_path)
+    stream = configured(configuration)
+    growing = tmp_path / "growing.csv"
+    growing.write_text("x\n2")
+    writer = threading.Timer(0.5, lambda: growing.write_text("x\n22\n"))
+    writer.start()
+    rows, state = outcome(configuration, stream)
+    writer.join()
+    assert [row["x"] for row in rows] == [1]
+    assert [row["x"] for row in outcome(configuration, stream, state)[0]] == [22]
+
+
+def test_the_configuration_of_the_real_connectors_moves_over_and_infers_as_they_do() -> None:
+    streams = [{"name": "s", "globs": ["a/**/*.csv"], "format": {"filetype": "csv"}}]
+    given = {"bucket": "b", "endpoint": "http://127.0.0.1:9", "region_name": "r", "streams": streams}
+    assert configuration_of(given).streams[0].format.inference_type is None
+    sftp = {"host": "h", "username": "u", "credentials": {"auth_type": "password", "password": "p"}}
+    assert configuration_of({**sftp, "streams": streams}).place == "sftp://h:22"
+    with pytest.raises(ConnectorError, match="unknown field `bucket_name`"):
+        configuration_of({**given, "bucket_name": "b"})

@@ -93,6 +93,20 @@ BUILT_IN = (
         direct=f"{_OURS}.files.source:read_direct",
         source=f"{_OURS}.files.source:FilesSource",
     ),
+    SourceConnector(
+        type="s3",
+        definition_id="69589781-7828-43c5-9f63-8925b1c1ccc2",
+        command=(sys.executable, "-m", f"{_OURS}.files"),
+        configure=f"{_OURS}.files.configuration:configuration_of",
+        direct=f"{_OURS}.files.source:read_direct",
+    ),
+    SourceConnector(
+        type="sftp-bulk",
+        definition_id="31e3242f-dee7-4cdc-a4b8-8e06c5458517",
+        command=(sys.executable, "-m", f"{_OURS}.files"),
+        configure=f"{_OURS}.files.configuration:configuration_of",
+        direct=f"{_OURS}.files.source:read_direct",
+    ),
 )
 
 _ONLY_ELSEWHERE = {

@@ -1,1 +1,1 @@
-"""source-files: CSV and Parquet files below a root, configured as Airbyte's file-based sources are."""
+"""source-files: files of a directory, a bucket or a server, configured as Airbyte's file-based sources are."""

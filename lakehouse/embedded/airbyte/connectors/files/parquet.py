@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lakehouse.embedded.airbyte.connectors.files.csv import unreadable
+from lakehouse.embedded.airbyte.connectors.files.compression import unreadable
+from lakehouse.embedded.airbyte.connectors.files.listing import SourceFile
 from lakehouse.embedded.airbyte.types import AirbyteType, Kind
 
 
-def kinds_of(path: Path) -> dict[str, Kind]:
+def kinds_of(file: SourceFile) -> dict[str, Kind]:
     """The kind of each column, in file order. Raises ConnectorError for a file that is no Parquet."""
     try:
-        schema = pq.read_schema(path)
+        with file.open() as stream:
+            schema = pq.read_schema(stream)
     except pa.ArrowInvalid as error:
-        raise unreadable(path, error) from error
+        raise unreadable(file, error) from error
     return {field.name: _kind(field.type) for field in schema}
 
 
-def batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def batches(file: SourceFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """The file's rows, the given columns."""
     try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(columns=columns)
+        with file.open() as stream, pq.ParquetFile(stream) as content:
+            yield from content.iter_batches(columns=columns)
     except pa.ArrowInvalid as error:
-        raise unreadable(path, error) from error
+        raise unreadable(file, error) from error
 
 
 def converted(values: pa.Array, target: AirbyteType) -> tuple[pa.Array, list[int]]:

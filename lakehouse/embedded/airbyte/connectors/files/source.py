@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from lakehouse.embedded.airbyte.clock import epoch_ms
-from lakehouse.embedded.airbyte.coercion import Change, cast_strings
-from lakehouse.embedded.airbyte.connectors.files import csv, parquet
 from lakehouse.embedded.airbyte.connectors.files.configuration import (
-    CsvFormat,
     FilesConfiguration,
     FileStream,
     configuration_of,
 )
+from lakehouse.embedded.airbyte.connectors.files.content import content_of, inferred, names_of
 from lakehouse.embedded.airbyte.connectors.files.listing import (
     MODIFIED,
     URL,
     SourceFile,
     files_of,
     new_files,
+    settled,
     state_after,
+    unchanged,
 )
+from lakehouse.embedded.airbyte.connectors.files.storage import told
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch
-from lakehouse.embedded.airbyte.types import AirbyteType, Column, Kind, json_schema_of
-
-_INFERENCE_BYTES = 256 * 2**20  # of text, per stream: discovery looks no further
+from lakehouse.embedded.airbyte.types import Column, Kind, json_schema_of
 
 
 def read_direct(
@@ -40,63 +38,60 @@ def read_direct(
     """One stream's batches, file by file, each file followed by the state it reaches."""
     settings = configuration_of(configuration)
     declared = settings.stream(stream.name)
-    files = files_of(settings.directory, declared)
-    if stream.incremental:
-        files = new_files(files, state)
-    else:
-        state = None
-    for file in files:
-        yield from _file_batches(file, declared, stream)
-        if not file.unchanged:
-            raise ConnectorError(
-                f"stream {stream.name}: {file.url} changed while it was read; sync again",
-                kind="transient_error",
-            )
+    with told(settings.place):
+        files = files_of(settings, settings.storage(), declared)
         if stream.incremental:
-            state = state_after(state, file)
+            files = settled(new_files(files, state, declared))
+        else:
+            files, state = _all_settled(files, declared), None
+        for file in files:
+            yield from _file_batches(file, declared, stream)
+            if not unchanged(file):
+                raise ConnectorError(
+                    f"stream {stream.name}: {file.url} changed while it was read; sync again",
+                    kind="transient_error",
+                )
+            if stream.incremental:
+                state = state_after(state, file)
+                yield StreamState(state)
+        if stream.incremental and not files and state is not None:
             yield StreamState(state)
-    if stream.incremental and not files and state is not None:
-        yield StreamState(state)
+
+
+def _all_settled(files: list[SourceFile], declared: FileStream) -> list[SourceFile]:
+    kept = settled(files)
+    if len(kept) < len(files):
+        growing = next(file.url for file in files if file not in kept)
+        problem = f"stream {declared.name}: {growing} is being written; sync again"
+        raise ConnectorError(problem, kind="transient_error")
+    return kept
 
 
 def _file_batches(file: SourceFile, declared: FileStream, stream: ConfiguredStream) -> Iterator[LandingBatch]:
-    columns = stream.columns
-    wanted = [column.source for column in columns if column.source not in (MODIFIED, URL)]
-    for name in wanted:
-        if name not in _names(file.path, declared):
-            raise ConnectorError(
-                f"stream {stream.name}: column {name} is gone from file {file.url};"
-                " refresh the connection's schema or deselect it",
-                kind="config_error",
-            )
-    layout = declared.format
-    convert: Callable[[pa.Array, AirbyteType], tuple[pa.Array, list[int]]]
-    if isinstance(layout, CsvFormat):
-        read, convert = csv.text_batches(file.path, layout, wanted), cast_strings
-    else:
-        read, convert = parquet.batches(file.path, wanted), parquet.converted
-    for batch in read:
-        changes: dict[int, list[Change]] = {}
-        arrays = []
-        for column in columns:
-            if column.source in (MODIFIED, URL):
-                value = file.modified if column.source == MODIFIED else file.url
-                arrays.append(pa.repeat(pa.scalar(value, pa.string()), batch.num_rows))
-                continue
-            values = batch.column(column.source)
-            array, refused = convert(values, column.type)
-            for row in refused:
-                changes.setdefault(row, []).append(Change(column.source, reason="SOURCE_SERIALIZATION_ERROR"))
-            arrays.append(array)
-        rows = pa.RecordBatch.from_arrays(arrays, [column.name for column in columns])
-        extracted_at = pa.repeat(pa.scalar(epoch_ms(), pa.int64()), batch.num_rows)
-        yield LandingBatch(rows, extracted_at, changes, batch.nbytes)
+    wanted = tuple(column for column in stream.columns if column.source not in (MODIFIED, URL))
+    for batch in content_of(file, declared, wanted):
+        fitting = _by_policy(file, declared, batch)
+        values = {MODIFIED: file.modified, URL: file.url}
+        arrays = dict(zip((column.name for column in wanted), fitting.rows.columns, strict=True))
+        count = fitting.rows.num_rows
+        for name, value in values.items():
+            arrays[name] = pa.repeat(pa.scalar(value, pa.string()), count)
+        names = [column.name for column in stream.columns]
+        rows = pa.RecordBatch.from_arrays([arrays[name] for name in names], names)
+        yield replace(fitting, rows=rows)
 
 
-def _names(path: Path, declared: FileStream) -> list[str]:
-    if isinstance(declared.format, CsvFormat):
-        return csv.header(path, declared.format)
-    return list(parquet.kinds_of(path))
+def _by_policy(file: SourceFile, declared: FileStream, batch: LandingBatch) -> LandingBatch:
+    """The batch as the validation policy has it: values that do not fit are NULL, or their rows left out."""
+    if not batch.changes or declared.validation_policy == "Emit Record":
+        return batch
+    if declared.validation_policy == "Wait for Discover":
+        field = batch.changes[min(batch.changes)][0].field
+        problem = f"stream {declared.name}: a value of {field} in {file.url} does not fit its type"
+        raise ConnectorError(f"{problem}; refresh the connection's schema", kind="config_error")
+    kept = pa.array([row not in batch.changes for row in range(batch.rows.num_rows)], pa.bool_())
+    rows = batch.rows.filter(kept)
+    return LandingBatch(rows, batch.extracted_at.filter(kept), {}, batch.source_bytes)
 
 
 class FilesSource:
@@ -112,20 +107,25 @@ class FilesSource:
     def check(self, configuration: Mapping[str, Any]) -> None:
         """Finds the files of every stream and reads the header of one. Raises ConnectorError."""
         settings = configuration_of(configuration)
-        for declared in settings.streams:
-            names = _names(files_of(settings.directory, declared)[-1].path, declared)
-            unknown = [name for name in (*declared.declared, *declared.primary_key) if name not in names]
-            if unknown:
-                raise ConnectorError(
-                    f"stream {declared.name}: no column {unknown[0]}; the columns are {', '.join(names)}",
-                    kind="config_error",
-                )
+        with told(settings.place):
+            for declared in settings.streams:
+                names = names_of(files_of(settings, settings.storage(), declared)[-1], declared)
+                unknown = [name for name in (*declared.declared, *declared.keys) if name not in names]
+                if unknown:
+                    raise ConnectorError(
+                        f"stream {declared.name}: no column {unknown[0]}; the columns are {', '.join(names)}",
+                        kind="config_error",
+                    )
 
     def discover(self, configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Every declared stream as an AirbyteStream, its types inferred from all its values."""
+        """Every declared stream as an AirbyteStream, its types inferred from its files."""
         settings = configuration_of(configuration)
         self.check(configuration)
-        return [_stream(declared, files_of(settings.directory, declared)) for declared in settings.streams]
+        with told(settings.place):
+            return [
+                _stream(declared, files_of(settings, settings.storage(), declared))
+                for declared in settings.streams
+            ]
 
     def read(
         self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
@@ -139,7 +139,7 @@ class FilesSource:
 
 
 def _stream(declared: FileStream, files: list[SourceFile]) -> dict[str, Any]:
-    kinds = _inferred(declared, files) | declared.declared
+    kinds = inferred(declared, files) | declared.declared
     properties = {name: json_schema_of(kind) for name, kind in kinds.items()}
     properties |= {MODIFIED: {"type": "string"}, URL: {"type": "string"}}
     return {
@@ -148,24 +148,8 @@ def _stream(declared: FileStream, files: list[SourceFile]) -> dict[str, Any]:
         "supported_sync_modes": ["full_refresh", "incremental"],
         "source_defined_cursor": True,
         "default_cursor_field": [MODIFIED],
-        "source_defined_primary_key": [[name] for name in declared.primary_key],
+        "source_defined_primary_key": [[name] for name in declared.keys],
     }
-
-
-def _inferred(declared: FileStream, files: list[SourceFile]) -> dict[str, Kind]:
-    if not isinstance(declared.format, CsvFormat):
-        return parquet.kinds_of(files[-1].path)
-    columns = csv.header(files[-1].path, declared.format)
-    inference = csv.TypeInference(columns, declared.format.inference_type)
-    looked_at = 0
-    for file in reversed(files):
-        present = [name for name in csv.header(file.path, declared.format) if name in columns]
-        for batch in csv.text_batches(file.path, declared.format, present):
-            inference.look_at(batch)
-            looked_at += batch.nbytes
-            if looked_at >= _INFERENCE_BYTES:
-                return inference.kinds()
-    return inference.kinds()
 
 
 def _records(
