@@ -50,6 +50,7 @@ mon max pg per osd = 1000
 mon data avail crit = 0
 mon data avail warn = 0
 osd crush chooseleaf type = 0
+osd class update on start = false
 osd objectstore = memstore
 memstore device bytes = 4294967296
 run dir = {home}
@@ -124,7 +125,7 @@ def _start(home: Path, stack: contextlib.ExitStack) -> ObjectStore:
         command = [program, "-c", str(configuration), *arguments]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
-    def daemon(program: str, *arguments: str) -> None:
+    def daemon(program: str, *arguments: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [program, "-c", str(configuration), *arguments, "-f"],
             stdout=subprocess.DEVNULL,
@@ -132,6 +133,7 @@ def _start(home: Path, stack: contextlib.ExitStack) -> ObjectStore:
         )
         stack.callback(process.wait)
         stack.callback(process.kill)  # it keeps everything in memory: there is nothing to close
+        return process
 
     monmap = str(home / "monmap")
     address = f"[v1:127.0.0.1:{mon_port}]"
@@ -140,20 +142,22 @@ def _start(home: Path, stack: contextlib.ExitStack) -> ObjectStore:
     daemon("ceph-mon", "-i", "a")
     run("ceph", "--connect-timeout", "30", "osd", "new", osd)
     run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-    daemon("ceph-osd", "-i", "0")
+    store_daemon = daemon("ceph-osd", "-i", "0")
     daemon("radosgw", "-n", "client.rgw")
     store = ObjectStore(f"http://127.0.0.1:{port}")
-    _wait_for(store.endpoint)
+    deadline = time.monotonic() + 60
+    while not _answers(store.endpoint):
+        assert time.monotonic() < deadline, "the S3 server does not answer"
+        if store_daemon.poll() is not None:  # a monitor that has only just started may refuse it
+            store_daemon = daemon("ceph-osd", "-i", "0")
+        time.sleep(0.1)
     keys = ("--access-key", ACCESS_KEY, "--secret", SECRET_KEY)
     run("radosgw-admin", "user", "create", "--uid", "lake", "--display-name", "lake", *keys)
     return store
 
 
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(address).is_success:
-                return
-        assert time.monotonic() < deadline, "the S3 server does not answer"
-        time.sleep(0.1)
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address).is_success
+    except httpx.TransportError:
+        return False
