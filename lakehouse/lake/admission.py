@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 FILE = "__lakehouse_file"
 ROW = "__lakehouse_row"
 OBJECT = "__lakehouse_object"
+EPOCH = "__lakehouse_epoch"
+REASON = "__lakehouse_reason"
+IN_COLUMN = "__lakehouse_in_column"
 _PROBLEM = "__lakehouse_problem"
+_PROBLEM_ID = "__lakehouse_problem_id"
 _NESTED = ("struct", "list", "map")
 
 
@@ -36,7 +40,7 @@ def open_landed(
     `landed` has the rows that have no problem: a primary key, no NULL where the contract forbids it, and
     values that fit the columns. Each row's first problem is a number in the table `problem`.
     """
-    connection.execute(f"CREATE TEMP TABLE landed_object ({FILE} VARCHAR, {OBJECT} INTEGER, epoch BIGINT)")
+    connection.execute(f"CREATE TEMP TABLE landed_object ({FILE} VARCHAR, {OBJECT} INTEGER, {EPOCH} BIGINT)")
     connection.executemany(
         "INSERT INTO landed_object VALUES (?, ?, ?)",
         [[readable(file.landing.url), place, file.landing.epoch_ms] for place, file in enumerate(files)],
@@ -51,7 +55,9 @@ def open_landed(
         f" union_by_name = true, hive_partitioning = false, filename = {literal(FILE)}, file_row_number = true)"
         for group in groups
     ]
-    connection.execute("CREATE TEMP TABLE problem (id INTEGER, reason VARCHAR, in_column VARCHAR)")
+    connection.execute(
+        f"CREATE TEMP TABLE problem ({_PROBLEM_ID} INTEGER, {REASON} VARCHAR, {IN_COLUMN} VARCHAR)"
+    )
     connection.executemany(
         "INSERT INTO problem VALUES (?, ?, ?)",
         [[place, reason, column] for place, (reason, column) in enumerate(problems)],
@@ -70,9 +76,9 @@ def collect_rejected(connection: DuckDBPyConnection, spec: MergeSpec, applied_be
     """
     where = f" AND {applied_before} IS NOT TRUE" if applied_before else ""
     connection.execute(
-        f"CREATE TEMP TABLE rejected AS SELECT {OBJECT}, {ROW}, reason, in_column,"
+        f"CREATE TEMP TABLE rejected AS SELECT {OBJECT}, {ROW}, {REASON}, {IN_COLUMN},"
         f" {quoted_list(spec.primary_key)}"
-        f" FROM landed_row JOIN problem ON {_PROBLEM} = id WHERE {_PROBLEM} IS NOT NULL{where}"
+        f" FROM landed_row JOIN problem ON {_PROBLEM} = {_PROBLEM_ID} WHERE {_PROBLEM} IS NOT NULL{where}"
     )
 
 

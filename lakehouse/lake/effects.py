@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from lakehouse.lake.merge_spec import MergeSpec
     from lakehouse.lake.pending import Pending
 
+ACTION = "__lakehouse_action"
 _DELETED = "__lakehouse_deleted"
+_NEW_DAY = "__lakehouse_new_day"
+_OLD_DAY = "__lakehouse_old_day"
 _PRUNABLE = (DateType, IntegerType, LongType, StringType, TimestamptzType)
 
 
@@ -59,9 +62,9 @@ def find_effects(
     candidates = _files_to_compare(connection, spec, table, pending)
     if table is None or not candidates:
         connection.execute(
-            f"CREATE TEMP TABLE effect AS SELECT {quoted_list(spec.primary_key)}, {DAY} AS new_day,"
-            f" CAST(NULL AS DATE) AS old_day, CAST(NULL AS VARCHAR) AS {FILE},"
-            f" CASE WHEN {_DELETED} THEN 'none' ELSE 'insert' END AS action FROM change"
+            f"CREATE TEMP TABLE effect AS SELECT {quoted_list(spec.primary_key)}, {DAY} AS {_NEW_DAY},"
+            f" CAST(NULL AS DATE) AS {_OLD_DAY}, CAST(NULL AS VARCHAR) AS {FILE},"
+            f" CASE WHEN {_DELETED} THEN 'none' ELSE 'insert' END AS {ACTION} FROM change"
         )
     else:
         _compare(connection, spec, columns, current_rows(spec, table, columns, candidates), pending)
@@ -138,13 +141,13 @@ def _compare(
     connection.execute(
         f"CREATE TEMP TABLE effect AS"
         f" SELECT {', '.join(f'coalesce(c.{key}, o.{key}) AS {key}' for key in keys)},"
-        f" c.{DAY} AS new_day, o.{DAY} AS old_day, o.{FILE}, CASE"
+        f" c.{DAY} AS {_NEW_DAY}, o.{DAY} AS {_OLD_DAY}, o.{FILE}, CASE"
         f" WHEN c.{keys[0]} IS NULL THEN 'delete'"
         f" WHEN o.{keys[0]} IS NULL THEN CASE WHEN c.{_DELETED} THEN 'none' ELSE 'insert' END"
         f" WHEN {stale} THEN 'none'"
         f" WHEN c.{_DELETED} THEN 'delete'"
         f" WHEN {same} THEN CASE WHEN {another} THEN 'restamp' ELSE 'none' END"
-        f" ELSE 'update' END AS action"
+        f" ELSE 'update' END AS {ACTION}"
         f" FROM change c {'LEFT' if gone == 'false' else 'FULL'} JOIN ({current}) o"
         f" ON {' AND '.join(f'c.{key} = o.{key}' for key in keys)}"
         f" WHERE c.{keys[0]} IS NOT NULL OR {gone}"
@@ -175,13 +178,13 @@ def _stale(spec: MergeSpec, types: dict[str, IcebergType], retried: Sequence[int
 
 
 def _summed_up(connection: DuckDBPyConnection) -> Effects:
-    counts = dict(connection.execute("SELECT action, count(*) FROM effect GROUP BY action").fetchall())
+    counts = dict(connection.execute(f"SELECT {ACTION}, count(*) FROM effect GROUP BY {ACTION}").fetchall())
     days = connection.execute(
-        "SELECT old_day FROM effect WHERE action IN ('update', 'delete')"
-        " UNION SELECT new_day FROM effect WHERE action IN ('update', 'insert')"
+        f"SELECT {_OLD_DAY} FROM effect WHERE {ACTION} IN ('update', 'delete')"
+        f" UNION SELECT {_NEW_DAY} FROM effect WHERE {ACTION} IN ('update', 'insert')"
     ).fetchall()
     files = connection.execute(
-        f"SELECT DISTINCT {FILE} FROM effect WHERE action IN ('update', 'restamp', 'delete')"
+        f"SELECT DISTINCT {FILE} FROM effect WHERE {ACTION} IN ('update', 'restamp', 'delete')"
     ).fetchall()
     return Effects(
         inserted=counts.get("insert", 0),

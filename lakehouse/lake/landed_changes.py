@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzType
 
 from lakehouse.errors import PermanentError
-from lakehouse.lake.admission import OBJECT, ROW
+from lakehouse.lake.admission import EPOCH, OBJECT, ROW
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
 from lakehouse.lake.duckdb_session import literal
 from lakehouse.lake.landed_schema import CDC_CURSOR, DELETED_AT, EXTRACTED_AT, GENERATION_ID, LSN
@@ -123,7 +123,7 @@ def highest_lsn(
     if position is None or generation is None:
         return None, None
     found = connection.execute(
-        f"SELECT max({position}), max({position}) FILTER (WHERE epoch < {newest_epoch}) FROM landed_row"
+        f"SELECT max({position}), max({position}) FILTER (WHERE {EPOCH} < {newest_epoch}) FROM landed_row"
         f" WHERE {GENERATION_ID} = {generation}"
     ).fetchall()
     highest, older = found[0]

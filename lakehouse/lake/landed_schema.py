@@ -31,6 +31,8 @@ CDC_PREFIX = "_ab_cdc_"
 LSN = "_ab_cdc_lsn"
 CDC_CURSOR = "_ab_cdc_cursor"
 DELETED_AT = "_ab_cdc_deleted_at"
+GENERATION_KEY = b"ab-generation-id"
+"""In the footer of an object of the embedded server; an object without rows says its generation only here."""
 
 _FOOTER_READERS = 8
 
@@ -43,7 +45,12 @@ class LandedFile:
     columns: dict[str, IcebergType]
     rows: int
     generation: int | None
-    """`_airbyte_generation_id` of its rows; None when it has no rows."""
+    """`_airbyte_generation_id` of its rows; None when it has no rows and does not say."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether it has rows, or at least says that a generation has none."""
+        return self.rows > 0 or self.generation is not None
 
 
 def read_footers(filesystem: FileSystem, objects: Sequence[LandingObject]) -> list[LandedFile]:
@@ -112,7 +119,8 @@ def _with_field_ids(field: pa.Field, field_ids: Iterator[int]) -> pa.Field:
 
 def _generation(filesystem: FileSystem, landing: LandingObject, metadata: pq.FileMetaData) -> int | None:
     if metadata.num_rows == 0:
-        return None
+        told = (metadata.metadata or {}).get(GENERATION_KEY)
+        return None if told is None else int(told)
     leaf = next(i for i in range(metadata.num_columns) if metadata.schema.column(i).path == GENERATION_ID)
     found: set[Any] = set()
     for group in range(metadata.num_row_groups):

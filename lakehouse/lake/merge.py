@@ -24,7 +24,7 @@ from lakehouse.lake.column_types import quoted_list
 from lakehouse.lake.commit import CONFLICTS, begin, commit, load
 from lakehouse.lake.data_files import ROWS_PER_FILE, DataFileWriter
 from lakehouse.lake.duckdb_session import DEFAULT_MEMORY_LIMIT, duckdb_session
-from lakehouse.lake.effects import Effects, current_rows, find_effects
+from lakehouse.lake.effects import ACTION, Effects, current_rows, find_effects
 from lakehouse.lake.filesystem import open_filesystem
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.landed_changes import (
@@ -246,13 +246,13 @@ def _rewritten_rows(
     keys, names = quoted_list(spec.primary_key), quoted_list([*columns.types, DAY])
     changed = (
         f"SELECT {names} FROM change"
-        f" SEMI JOIN (FROM effect WHERE action IN ('insert', 'update', 'restamp')) USING ({keys})"
+        f" SEMI JOIN (FROM effect WHERE {ACTION} IN ('insert', 'update', 'restamp')) USING ({keys})"
     )
     rows = changed
     if table is not None and files:
         rows = (
             f"SELECT {names} FROM ({current_rows(spec, table, columns, files)})"
-            f" ANTI JOIN (FROM effect WHERE action IN ('update', 'restamp', 'delete')) USING ({keys})"
+            f" ANTI JOIN (FROM effect WHERE {ACTION} IN ('update', 'restamp', 'delete')) USING ({keys})"
             f" UNION ALL {changed}"
         )
     return f"SELECT * FROM ({rows}) ORDER BY {quoted_list([DAY, *spec.primary_key])}"

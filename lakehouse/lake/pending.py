@@ -111,13 +111,13 @@ def _landed_changes(
     if not new:
         return None
     objects = [found for found in listed if found.epoch_ms >= new[0].epoch_ms]
-    files = [file for file in read_footers(filesystem, objects) if file.rows]
+    files = [file for file in read_footers(filesystem, objects) if file.tells]
     refuse_falling(spec, files)
     if watermark is None:
         return Pending(tuple(files), tuple(new), None, newest_objects(files), whole=spec.rebuild)
     if begins_anew(files, watermark):
         everything = list_landing(settings, spec.source, spec.stream)
-        files = [file for file in read_footers(filesystem, everything) if file.rows]
+        files = [file for file in read_footers(filesystem, everything) if file.tells]
         refuse_falling(spec, files)
         return Pending(tuple(files), tuple(new), None, newest_objects(files), whole=True)
     generations = {**watermark.generations, **newest_objects(files)}

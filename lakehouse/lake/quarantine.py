@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from lakehouse.lake.admission import OBJECT, ROW
+from lakehouse.lake.admission import IN_COLUMN, OBJECT, REASON, ROW
 from lakehouse.lake.duckdb_session import literal
 from lakehouse.lake.filesystem import open_filesystem, path_of, readable
 from lakehouse.lake.landed_schema import read_footers
@@ -122,7 +122,7 @@ def settle_retried(connection: DuckDBPyConnection, settings: Settings, pending: 
     for place in pending.retried:
         landing = pending.files[place].landing
         if place in rejected:
-            reason = f"r.reason AS {PREFIX}reason, r.in_column AS {PREFIX}column"
+            reason = f"r.{REASON} AS {PREFIX}reason, r.{IN_COLUMN} AS {PREFIX}column"
             columns = f"l.* EXCLUDE (file_row_number) REPLACE ({reason})"
             _copy(connection, settings, landing, place, columns)
         else:
@@ -133,8 +133,8 @@ def _write_rejected(
     connection: DuckDBPyConnection, settings: Settings, landing: LandingObject, place: int, merge: str
 ) -> None:
     added = {
-        "reason": "r.reason",
-        "column": "r.in_column",
+        "reason": f"r.{REASON}",
+        "column": f"r.{IN_COLUMN}",
         "object": literal(landing.url),
         "row": f"r.{ROW}",
         "at": f"TIMESTAMPTZ {literal(datetime.now(UTC).isoformat())}",
@@ -154,7 +154,7 @@ def _copy(
     if aside != url:
         filesystem.create_dir(path_of(url.rsplit("/", 1)[0]), recursive=True)
     reasons = connection.execute(
-        f"SELECT in_column || ': ' || reason, count(*) FROM rejected WHERE {OBJECT} = {place} GROUP BY ALL"
+        f"SELECT {IN_COLUMN} || ': ' || {REASON}, count(*) FROM rejected WHERE {OBJECT} = {place} GROUP BY ALL"
     ).fetchall()
     metadata = json.dumps({"reasons": dict(reasons), "at": datetime.now(UTC).isoformat()})
     connection.execute(

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
@@ -200,3 +201,16 @@ def _paths_by_day(lake: Any) -> dict[date | None, set[str]]:
     for file in current_files(open_catalog(lake.settings).load_table(("bronze", "shop__orders"))):
         files.setdefault(file.day, set()).add(file.path)
     return files
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "reason", "in_column", "epoch", "action", "new_day", "c", "o", "date"]
+)
+def test_a_source_may_name_its_columns_as_it_likes(lake: Any, name: str) -> None:
+    fields = {name: pa.int64(), "_ab_cdc_lsn": pa.float64(), "value": pa.int64()}
+    spec = lake.spec(primary_key=(name,))
+    lake.land([{name: 1, "_ab_cdc_lsn": 1, "value": 1}, {name: None, "_ab_cdc_lsn": 1}], fields)
+    merge_table(spec, lake.settings)
+    lake.land([{name: 1, "_ab_cdc_lsn": 2, "value": 2}], fields, epoch=EPOCH + 1)
+    merge_table(spec, lake.settings)
+    assert lake.rows([name, "value"]) == {1: {name: 1, "value": 2}}

@@ -64,6 +64,8 @@ def commit_together(
     Of the `complete` ones, generations older than the minimum are removed afterwards.
     Raises JobEndedError when the job was ended meanwhile.
     """
+    for stream in complete:
+        stream.mark_empty()
     finished = [(stream, stream.finish_files()) for stream in streams]
     with sync.store.transaction():
         sync.store.require_running(sync.job_id)
@@ -103,6 +105,7 @@ class StreamSync:
         self._emitted = self._uncommitted = 0
         self._bytes = self._uncommitted_bytes = 0
         self._states = 0
+        self._landed_rows = 0  # of this generation
         self._reported = 0
         self.committed = 0
         sync.store.insert(
@@ -114,6 +117,7 @@ class StreamSync:
         self._writer.write(batch)
         self._emitted += batch.rows.num_rows
         self._uncommitted += batch.rows.num_rows
+        self._landed_rows += batch.rows.num_rows
         self._bytes += batch.source_bytes
         self._uncommitted_bytes += batch.source_bytes
         if epoch_ms() - self._reported >= _REPORT_EVERY_MS:
@@ -161,6 +165,18 @@ class StreamSync:
         generation: int = kept["generation_id"]
         self.stream = replace(self.stream, generation_id=generation, minimum_generation_id=generation)
         self._writer.begin_generation(generation)
+        self._landed_rows = 0
+
+    def mark_empty(self) -> None:
+        """A generation without rows is shown by an empty file, where it supersedes one that is landed."""
+        if self.stream.minimum_generation_id == 0 or self._landed_rows:
+            return
+        landed = (
+            "SELECT 1 FROM landing_files WHERE destination_id = ? AND namespace = ? AND stream = ?"
+            " AND committed = 1 AND rows > 0"
+        )
+        if self._store.row(landed, self._sync.destination_id, *self._key[1:]) is not None:
+            self._writer.begin_file()
 
     def finish_files(self) -> list[LandedFile]:
         """Closes the open file and returns the files finished since the last call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +18,8 @@ from lakehouse.embedded.airbyte.connectors.streams import (
     StreamRows,
 )
 from lakehouse.embedded.airbyte.protocol import ConnectorError
-from lakehouse_tests.embedded.airbyte.fixtures import Database
+from lakehouse_tests.embedded.airbyte.exactly_once import Bronze
+from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Database
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres import EVERY_TYPE, configured, directly, outcome
 
 pytestmark = pytest.mark.slow
@@ -400,3 +401,50 @@ def test_tables_without_a_key_and_views_are_offered_in_full_only(database: Datab
     for name in ("bare", "v"):
         assert offered[name]["supported_sync_modes"] == ["full_refresh"]
         assert LSN not in offered[name]["json_schema"]["properties"]
+
+
+class TestThroughLanding:
+    """The same through a server and its landing files, into bronze."""
+
+    STREAM: ClassVar = {"name": "t", "syncMode": "incremental_append", "cursorField": [LSN]}
+
+    def test_a_truncated_table_is_empty_in_bronze_as_well(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+        connection = airbyte.connect(database.cdc(), "postgres", [self.STREAM])
+        bronze = Bronze(airbyte, connection, LSN)
+        connection.sync()
+        assert [row["id"] for row in bronze.merge("t")] == [1, 2]
+        database.execute("TRUNCATE t")
+        connection.sync()
+        assert bronze.merge("t") == []
+        database.execute("INSERT INTO t VALUES (1)")
+        connection.sync()
+        assert [row["id"] for row in bronze.merge("t")] == [1]
+
+    def test_rows_deleted_while_the_log_was_lost_are_gone_after_a_new_snapshot(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2), (3)")
+        resync = database.cdc(invalid_cdc_cursor_position_behavior="Re-sync data")
+        connection = airbyte.connect(resync, "postgres", [self.STREAM])
+        bronze = Bronze(airbyte, connection, LSN)
+        connection.sync()
+        assert len(bronze.merge("t")) == 3
+        database.execute(f"SELECT pg_drop_replication_slot('{database.name}')", "DELETE FROM t WHERE id = 2")
+        connection.sync()
+        assert [row["id"] for row in bronze.merge("t")] == [1, 3]
+
+    def test_a_keyed_table_of_the_log_can_also_be_read_in_full(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+        stream = {"name": "t", "syncMode": "full_refresh_overwrite"}
+        connection = airbyte.connect(database.cdc(), "postgres", [stream])
+        connection.sync()
+        database.execute("DELETE FROM t")
+        connection.sync()
+        landed = connection.table("t")
+        assert (landed.num_rows, len(connection.files("t"))) == (0, 1), "an empty file of the new generation"
+        assert LSN in landed.schema.names

@@ -98,6 +98,10 @@ class StreamWriter:
         """Writes buffered rows into the open file."""
         self._write_row_group()
 
+    def begin_file(self) -> None:
+        """Opens a file, which then is there even if no row follows."""
+        self._file()
+
     def begin_generation(self, generation_id: int) -> None:
         """Rows written from here on belong to another generation, so to another file."""
         self._write_row_group()

@@ -14,6 +14,7 @@ import pyarrow.json as pj
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import readable_alone, with_log_columns
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.source import SERIALIZATION_ERROR, select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import (
@@ -38,11 +39,13 @@ def read(
 ) -> Iterator[LandingBatch | StreamState]:
     """One stream's batches and, at its end, its state; the same rows and values as the protocol path."""
     settings = configuration_of(configuration)
+    plain = readable_alone(settings, stream)
     with connected(settings) as connection:
-        table = table_for(connection, stream)
-        query, reached = select(connection, table, stream, state, array_as_text=True)
+        table = table_for(connection, plain)
+        query, reached = select(connection, table, plain, state, array_as_text=True)
         text = query.as_string(connection)
-    yield from read_query(settings, text, stream.columns)
+    for batch in read_query(settings, text, plain.columns):
+        yield batch if plain is stream else with_log_columns(batch, stream.columns, {})
     if reached is not None:
         yield StreamState(reached)
 

@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LSN
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LSN, readable_alone
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import SCHEMA as LOG_COLUMNS
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import check_server
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import Cdc, PostgresConfiguration
@@ -72,6 +72,7 @@ class PostgresSource:
     ) -> Iterator[tuple[bytes, dict[str, Any] | None] | StreamState]:
         """One stream's records and, at its end, its state."""
         settings = configuration_of(configuration)
+        stream = readable_alone(settings, stream)
         with connected(settings) as connection:
             table = table_for(connection, stream)
             query, reached = select(connection, table, stream, state, array_as_text=False)

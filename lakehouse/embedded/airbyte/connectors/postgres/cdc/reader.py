@@ -13,7 +13,10 @@ from typing import Any
 
 import psycopg
 
-from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import without_log_columns
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
+    require_log_columns,
+    without_log_columns,
+)
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.log import Log
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import (
     check_identity,
@@ -83,6 +86,8 @@ def _tables(
     streams: Sequence[ConfiguredStream],
 ) -> dict[Place, Table]:
     check_server(connection, settings)
+    for stream in streams:
+        require_log_columns(stream)
     tables = {_place(stream): table_for(connection, without_log_columns(stream)) for stream in streams}
     for table in tables.values():
         check_identity(connection, table)

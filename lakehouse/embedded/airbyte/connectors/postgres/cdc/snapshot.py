@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import psycopg
-import pyarrow as pa
 
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
-from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LSN, UPDATED_AT, without_log_columns
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
+    LSN,
+    UPDATED_AT,
+    with_log_columns,
+    without_log_columns,
+)
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.direct import read_query
 from lakehouse.embedded.airbyte.connectors.postgres.source import select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import Table
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
 from lakehouse.embedded.airbyte.records import LandingBatch
-from lakehouse.embedded.airbyte.types import Column
 
 
 def read_snapshot(
@@ -33,16 +35,4 @@ def read_snapshot(
     query, _ = select(connection, table, plain, None, array_as_text=True)
     constants = {LSN: float(position), UPDATED_AT: iso_moment(epoch_ms())}
     for batch in read_query(settings, query.as_string(connection), plain.columns, name):
-        yield replace(batch, rows=_with_log_columns(batch.rows, stream.columns, constants))
-
-
-def _with_log_columns(
-    rows: pa.RecordBatch, columns: tuple[Column, ...], constants: dict[str, Any]
-) -> pa.RecordBatch:
-    arrays = [
-        rows.column(column.name)
-        if column.name in rows.schema.names
-        else pa.repeat(pa.scalar(constants.get(column.source), column.type.arrow), rows.num_rows)
-        for column in columns
-    ]
-    return pa.RecordBatch.from_arrays(arrays, [column.name for column in columns])
+        yield with_log_columns(batch, stream.columns, constants)
