@@ -42,7 +42,7 @@ class DiscoverSchema(Body):
 
     source_id: str
     connection_id: str | None = None
-    disable_cache: bool = False
+    disable_cache: bool = msgspec.field(default=False, name="disable_cache")  # Airbyte writes this one so
     notify_schema_change: bool = False
 
 

@@ -141,4 +141,9 @@ CREATE TABLE IF NOT EXISTS schema_changes (
     before TEXT,
     after TEXT,
     changed_at INTEGER NOT NULL);
+
+CREATE TABLE IF NOT EXISTS discoveries (
+    key TEXT PRIMARY KEY,
+    catalog TEXT NOT NULL,
+    discovered_at INTEGER NOT NULL);
 """

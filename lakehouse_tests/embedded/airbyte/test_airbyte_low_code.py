@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lakehouse.embedded.airbyte.connectors.installation import CDK_ENVIRONMENT, install_manifest, remove
+from lakehouse.embedded.airbyte.connectors.installed import Installed, record
 from lakehouse.embedded.errors import EmbeddedError
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer
 from lakehouse_tests.embedded.airbyte.rest_api import RestApi
@@ -89,3 +90,40 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, name: str, text: str, re
 def test_what_is_not_installed_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="source-x is not installed"):
         remove(tmp_path, "source-x")
+
+
+@pytest.mark.slow
+def test_discovered_streams_are_kept_until_the_connector_changes(
+    airbyte: AirbyteServer, tmp_path: Path
+) -> None:
+    script, calls = tmp_path / "source", tmp_path / "calls"
+    catalog = (
+        '{"type":"CATALOG","catalog":{"streams":[{"name":"s","json_schema":{},"supported_sync_modes":[]}]}}'
+    )
+    script.write_text(f"#!/bin/sh\necho call >> {calls}\necho '{catalog}'\n")
+    script.chmod(0o755)
+
+    def install(version: str) -> None:
+        (airbyte.home / "connectors" / "cached").mkdir(parents=True, exist_ok=True)
+        command = (str(script),)
+        record(
+            airbyte.home,
+            Installed(
+                type="cached", package="p", version=version, command=command, spec={}, folder=str(tmp_path)
+            ),
+        )
+
+    def discover(**options: bool) -> int:
+        body = {"sourceId": source, **options}
+        found = airbyte.call("POST", f"{airbyte.config}/sources/discover_schema", json=body)
+        assert [entry["stream"]["name"] for entry in found["catalog"]["streams"]] == ["s"]
+        return calls.read_text().count("call")
+
+    install("1")
+    source = airbyte.create_source({"a": 1}, "cached")
+    assert [discover(), discover(), discover(disable_cache=True), discover()] == [1, 1, 2, 2]
+    install("2")
+    assert discover() == 3
+    airbyte.call("PATCH", f"{airbyte.public}/sources/{source}", json={"configuration": {"a": 2}})
+    assert discover() == 4
+    (airbyte.home / "connectors" / "cached" / "connector.json").unlink()

@@ -90,7 +90,7 @@ class _Actors:
 
     async def discover(self, call: Call) -> Any:
         source, started = self._actor(call), epoch_ms()
-        streams = await self._service.actors.discover(source)
+        streams = await self._service.actors.discover(source, cached=not call.body.disable_cache)
         entries = [{"stream": api_stream(stream), "config": _suggested(stream)} for stream in streams]
         return {
             "catalog": {"streams": entries},

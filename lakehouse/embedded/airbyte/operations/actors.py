@@ -16,6 +16,7 @@ from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
 from lakehouse.embedded.airbyte.landing.paths import check_path_format
 from lakehouse.embedded.airbyte.landing.target import directory_of, landing_target
 from lakehouse.embedded.airbyte.messages import Message
+from lakehouse.embedded.airbyte.operations.discoveries import discovered_before, remember_discovery
 from lakehouse.embedded.airbyte.operations.lookup import found, workspace, write_named
 from lakehouse.embedded.airbyte.operations.secrets import unmasked
 from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess
@@ -102,10 +103,19 @@ class Actors:
             return None
         return str(status.get("message") or "the check failed")
 
-    async def discover(self, source: Row) -> list[dict[str, Any]]:
-        """Run `discover`; the source's streams. 400 with the connector's reason when it fails."""
+    async def discover(self, source: Row, *, cached: bool = False) -> list[dict[str, Any]]:
+        """Run `discover`; the source's streams. 400 with the connector's reason when it fails.
+
+        With `cached`, what an installed connector found earlier with this configuration will do.
+        """
+        connector, configuration = self._connector(source["type"]), source["configuration"]
+        before = discovered_before(self._store, connector, configuration) if cached else None
+        if before is not None:
+            return before
         message = await self._ask(source, "discover", "CATALOG")
-        return list((message.catalog or {}).get("streams") or [])
+        streams = list((message.catalog or {}).get("streams") or [])
+        remember_discovery(self._store, connector, configuration, streams)
+        return streams
 
     async def _ask(self, source: Row, verb: str, expected: str) -> Message:
         command = self._connector(source["type"]).command
