@@ -173,7 +173,11 @@ def extract_over_protocol(
     receivers = {place: _Receiver(stream) for place, stream in places.items()}
     with ConnectorProcess(command, "read", files, scratch, sync.log) as process:
         for message in process.messages():
-            _receive(message, receivers, log)
+            record = message.record
+            if record is not None and message.type == "RECORD":
+                _receiver(receivers, record.namespace, record.stream).record(record)
+            else:
+                _receive(message, receivers, log)
     for receiver in receivers.values():
         receiver.complete()
 
@@ -214,9 +218,7 @@ class _Receiver:
 
 
 def _receive(message: Message, receivers: Mapping[Place, _Receiver], log: _Log) -> None:
-    if message.type == "RECORD" and message.record is not None:
-        _receiver(receivers, message.record.namespace, message.record.stream).record(message.record)
-    elif message.type == "STATE" and message.state is not None:
+    if message.type == "STATE" and message.state is not None:
         _receive_state(message.state, receivers, log)
     elif message.trace and message.trace.get("type") == "STREAM_STATUS":
         status = message.trace["stream_status"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 
 import msgspec
@@ -73,7 +72,7 @@ class RecordBatcher:
         text = b"\n".join(self._lines)
         options = pj.ReadOptions(use_threads=False, block_size=max(len(text) + 1, 2**20))
         try:
-            table = pj.read_json(io.BytesIO(text), read_options=options, parse_options=self._parse)
+            table = pj.read_json(pa.BufferReader(text), read_options=options, parse_options=self._parse)
         except pa.ArrowInvalid:
             return {}  # some value is not of its declared type: the exact path decides which
         arrays: dict[str, pa.Array] = {}
