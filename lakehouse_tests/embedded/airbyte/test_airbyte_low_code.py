@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lakehouse.embedded.airbyte.connectors.installation import CDK_ENVIRONMENT, install_manifest, remove
-from lakehouse.embedded.airbyte.connectors.installed import Installed, record
+from lakehouse.embedded.airbyte.connectors.installed import Installed, installed, record
 from lakehouse.embedded.errors import EmbeddedError
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer
 from lakehouse_tests.embedded.airbyte.rest_api import RestApi
@@ -85,6 +85,20 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, name: str, text: str, re
     path.write_text(text)
     with pytest.raises(EmbeddedError, match=reason):
         install_manifest(tmp_path / "home", name, path)
+
+
+@needs_cdk
+def test_only_a_finished_installation_is_a_connector(tmp_path: Path) -> None:
+    killed = tmp_path / "connectors" / "shop" / "env-killed"
+    killed.mkdir(parents=True)
+    assert installed(tmp_path) == []
+    first = install_manifest(tmp_path, "source-shop", MANIFEST)
+    assert [(found.type, found.version) for found in installed(tmp_path)] == [("shop", "6.0.0")]
+    assert not killed.exists()
+    second = install_manifest(tmp_path, "source-shop", MANIFEST)
+    assert (Path(first.folder).exists(), Path(second.folder).exists()) == (False, True)
+    remove(tmp_path, "source-shop")
+    assert (installed(tmp_path), killed.parent.exists()) == ([], False)
 
 
 def test_what_is_not_installed_cannot_be_removed(tmp_path: Path) -> None:
