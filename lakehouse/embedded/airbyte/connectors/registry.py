@@ -99,6 +99,7 @@ BUILT_IN = (
         command=(sys.executable, "-m", f"{_OURS}.files"),
         configure=f"{_OURS}.files.configuration:configuration_of",
         direct=f"{_OURS}.files.source:read_direct",
+        source=f"{_OURS}.files.source:FilesSource",
     ),
     SourceConnector(
         type="sftp-bulk",
@@ -106,6 +107,7 @@ BUILT_IN = (
         command=(sys.executable, "-m", f"{_OURS}.files"),
         configure=f"{_OURS}.files.configuration:configuration_of",
         direct=f"{_OURS}.files.source:read_direct",
+        source=f"{_OURS}.files.source:FilesSource",
     ),
 )
 
