@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lakehouse.cli.bench.ingest_cdc import cdc
+from lakehouse.cli.bench.ingest_files import files
 from lakehouse.cli.bench.ingest_postgres import postgres
+from lakehouse.cli.bench.ingest_protocol import protocol
 from lakehouse.cli.bench.result import Result
 from lakehouse.errors import ConfigurationError
 
-CASES: dict[str, Callable[[float], list[Result]]] = {"postgres": postgres, "cdc": cdc}
+
+def _in_scratch(case: Callable[[Path], list[Result]]) -> Callable[[float], list[Result]]:
+    """A case of fixed size that needs a folder for its files."""
+
+    def measured(_scale: float) -> list[Result]:
+        with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
+            return case(Path(folder))
+
+    return measured
+
+
+CASES: dict[str, Callable[[float], list[Result]]] = {
+    "postgres": postgres,
+    "cdc": cdc,
+    "protocol": _in_scratch(protocol),
+    "files": _in_scratch(files),
+}
 
 
 def measure(cases: Sequence[str], scale: float) -> list[Result]:

@@ -20,7 +20,7 @@ from lakehouse.lake.merge_spec import MergeResult, MergeSpec
 from lakehouse.settings import Settings
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Connection, processes_with
 
-KILLS = int(os.environ.get("LAKEHOUSE_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("TEST_KILLS", "12"))
 
 
 class Server(Protocol):

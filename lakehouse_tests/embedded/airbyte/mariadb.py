@@ -137,7 +137,7 @@ class MariaDb:
 def _required() -> None:
     if _installation() is None:
         problem = "no mariadbd here; .ci/mariadb unpacks one from Debian's packages"
-        if "mariadb" in os.environ.get("LAKEHOUSE_TEST_REQUIRE", "").split(","):
+        if "mariadb" in os.environ.get("TESTS_REQUIRE", "").split(","):
             pytest.fail(problem)
         pytest.skip(problem)
 

@@ -1,6 +1,6 @@
 """Nothing lost, nothing twice: syncs of a changing MariaDB that are killed at random, merged into bronze.
 
-`LAKEHOUSE_TEST_KILLS=100 pytest lakehouse_tests/embedded/airbyte/test_airbyte_mysql_exactly_once.py` kills more often.
+`TEST_KILLS=100 pytest lakehouse_tests/embedded/airbyte/test_airbyte_mysql_exactly_once.py` kills more often.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Nothing lost, nothing twice: syncs of a changing Postgres that are killed at random, merged into bronze.
 
-`LAKEHOUSE_TEST_KILLS=100 pytest lakehouse_tests/embedded/airbyte/test_airbyte_postgres_exactly_once.py` kills more.
+`TEST_KILLS=100 pytest lakehouse_tests/embedded/airbyte/test_airbyte_postgres_exactly_once.py` kills more.
 """
 
 from __future__ import annotations
