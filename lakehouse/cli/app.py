@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "lakehouse.cli.status:status",
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
+    "connections": "lakehouse.cli.connections:app",
     "demo": "lakehouse.cli.demo:app",
     "connector": "lakehouse.cli.connector:app",
     "bench": "lakehouse.cli.bench.app:app",

@@ -70,7 +70,7 @@ def traffic(
 ) -> None:
     """Keep inserting, updating and deleting orders in the shop, until Ctrl-C.
 
-    Deleted orders stay in the lakehouse: the shop is synced by cursor, which does not see deletes.
+    The shop is synced by its log: deleted orders leave the lakehouse as well.
     """
     import signal
     import threading

@@ -127,6 +127,10 @@ class AirbyteClient:
         """`PATCH /{kind}/{id}`."""
         return dict(self._api.call("PATCH", f"{PUBLIC}/{kind}/{id_}", json=body))
 
+    def delete(self, kind: Kind, id_: str) -> None:
+        """`DELETE /{kind}/{id}`."""
+        self._api.call("DELETE", f"{PUBLIC}/{kind}/{id_}")
+
     def job_report(self, job_id: int) -> JobReport:
         """Rows, bytes and failure of a job (`POST /api/v1/jobs/get`)."""
         answer = self._api.call("POST", "/api/v1/jobs/get", json={"id": job_id})

@@ -74,7 +74,7 @@ def _update(connection: psycopg.Connection, dice: random.Random) -> None:
 
 
 def _delete(connection: psycopg.Connection, dice: random.Random) -> None:
-    """An order and its lines, gone. A sync by cursor does not see it; one by change data capture does."""
+    """An order and its lines, gone. A sync by cursor would not see it; one by change data capture does."""
     order_id = _some(connection, "orders", "order_id", dice)
     connection.execute("DELETE FROM order_items WHERE order_id = %s", (order_id,))
     connection.execute("DELETE FROM orders WHERE order_id = %s", (order_id,))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from lakehouse.clients.airbyte import AirbyteClient, Kind, id_of
-from lakehouse.defs.ingestion.declaration import FOLDER, Connection, declarations
+from lakehouse.defs.ingestion.declaration import CONTINUOUS, FOLDER, Connection, declarations
+from lakehouse.defs.ingestion.differences import Difference, differences
 from lakehouse.defs.ingestion.references import resolve
 from lakehouse.settings import Settings, environment
 
@@ -19,18 +19,27 @@ PATH_FORMAT = "${NAMESPACE}/${STREAM_NAME}/date=${YEAR}-${MONTH}-${DAY}/${EPOCH}
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one source, destination or connection."""
+    """What becomes of one source, destination or connection."""
 
     kind: Kind
     name: str
-    action: Literal["created", "updated", "unchanged"]
+    action: Literal["created", "updated", "unchanged", "deleted"]
+    differences: tuple[Difference, ...] = ()
 
 
-def apply_connections(settings: Settings, folder: Path = FOLDER) -> list[Change]:
+def apply_connections(
+    settings: Settings, folder: Path = FOLDER, *, prune: bool = False, dry_run: bool = False
+) -> list[Change]:
     """Create or update the destination and every declared source and connection; safe to repeat.
 
     They are found by name, which must be unique in the workspace. Every reference is resolved before the
     first call, so that a missing one changes nothing.
+
+    Args:
+        settings: where Airbyte and the lake are.
+        folder: holds the declarations, `<name>/defs.yaml`.
+        prune: delete connections to the lake's destination that nothing declares; their sources stay.
+        dry_run: only say what would become of each.
 
     Raises:
         ConfigurationError: a wrong declaration or an unresolved reference; names file, key and variable.
@@ -43,7 +52,7 @@ def apply_connections(settings: Settings, folder: Path = FOLDER) -> list[Change]
         for path, d in declared.items()
     }
     with AirbyteClient(settings.airbyte) as airbyte:
-        apply = _Applier(airbyte)
+        apply = _Applier(airbyte, dry_run=dry_run)
         destination = apply.ensure("destinations", DESTINATION, {"configuration": destination_of(settings)})
         for path, declaration in declared.items():
             source = apply.ensure("sources", declaration.source.name, {"configuration": configurations[path]})
@@ -53,6 +62,8 @@ def apply_connections(settings: Settings, folder: Path = FOLDER) -> list[Change]
                 **_connection_body(declaration.connection),
             }
             apply.ensure("connections", declaration.connection.name, body)
+        if prune:
+            apply.prune(destination, {declaration.connection.name for declaration in declared.values()})
         return apply.changes
 
 
@@ -104,50 +115,48 @@ def _connection_body(connection: Connection) -> dict[str, Any]:
         "namespaceDefinition": "custom_format",
         "namespaceFormat": connection.namespace,
         "configurations": {"streams": streams},
-        "schedule": {"scheduleType": "manual"},
+        "schedule": _schedule(connection.schedule),
+        "nonBreakingSchemaUpdatesBehavior": connection.non_breaking_schema_updates,
     }
 
 
+def _schedule(declared: str) -> dict[str, str]:
+    if declared == "manual":
+        return {"scheduleType": "manual"}
+    return {
+        "scheduleType": "cron",
+        "cronExpression": CONTINUOUS if declared == "continuous" else declared,
+    }
+
+
+_NEW = "(new)"
+"""Stands for the id of what a dry run would create."""
+
+
 class _Applier:
-    def __init__(self, airbyte: AirbyteClient) -> None:
+    def __init__(self, airbyte: AirbyteClient, *, dry_run: bool) -> None:
         self._airbyte = airbyte
+        self._dry_run = dry_run
         self.changes: list[Change] = []
 
     def ensure(self, kind: Kind, name: str, body: dict[str, Any]) -> str:
         """The id of the one of that name, after it is as declared."""
         existing = self._airbyte.find(kind, name)
         if existing is None:
-            made = self._airbyte.create(kind, {"name": name, **body})
             self.changes.append(Change(kind, name, "created"))
-            return id_of(kind, made)
-        known = _agrees(body, existing)
-        if known is not True:
+            return _NEW if self._dry_run else id_of(kind, self._airbyte.create(kind, {"name": name, **body}))
+        found = list(differences(body, existing))
+        if found and not self._dry_run:
             # Airbyte masks secrets: whether they are still right cannot be seen, so they are sent again.
             self._airbyte.patch(kind, id_of(kind, existing), {"name": name, **body})
-        self.changes.append(Change(kind, name, "updated" if known is False else "unchanged"))
+        seen = tuple(difference for difference in found if not difference.masked)
+        self.changes.append(Change(kind, name, "updated" if seen else "unchanged", seen))
         return id_of(kind, existing)
 
-
-def _agrees(wanted: Any, have: Any) -> bool | None:
-    """Whether all that is wanted is there; None when only a masked secret is in doubt."""
-    if isinstance(have, str) and have and not have.strip("*"):
-        return None
-    if isinstance(wanted, Mapping):
-        if not isinstance(have, Mapping):
-            return False
-        return _all(_agrees(value, have.get(key)) for key, value in wanted.items())
-    if isinstance(wanted, list):
-        if not isinstance(have, list) or len(wanted) != len(have):
-            return False
-        if all(isinstance(item, Mapping) and "name" in item for item in [*wanted, *have]):
-            by_name = {item["name"]: item for item in have}
-            return _all(_agrees(item, by_name.get(item["name"])) for item in wanted)
-        return _all(_agrees(a, b) for a, b in zip(wanted, have, strict=True))
-    return bool(wanted == have)
-
-
-def _all(answers: Any) -> bool | None:
-    seen = list(answers)
-    if False in seen:
-        return False
-    return None if None in seen else True
+    def prune(self, destination: str, declared: set[str]) -> None:
+        """Deletes the connections to the destination that are not declared."""
+        for connection in self._airbyte.list("connections"):
+            if connection["destinationId"] == destination and connection["name"] not in declared:
+                self.changes.append(Change("connections", connection["name"], "deleted"))
+                if not self._dry_run:
+                    self._airbyte.delete("connections", id_of("connections", connection))

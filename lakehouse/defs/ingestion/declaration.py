@@ -14,8 +14,13 @@ from lakehouse.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
 
-SyncMode = Literal["full_refresh_overwrite", "full_refresh_append", "incremental_append"]
-"""Airbyte's names, as far as its destination-s3 has them."""
+SyncMode = Literal[
+    "full_refresh_overwrite", "full_refresh_append", "incremental_append", "incremental_deduped_history"
+]
+"""Airbyte's names. Landing is appended to in any case: the bronze merge keeps one row a key."""
+SchemaUpdates = Literal["ignore", "disable_connection", "propagate_columns", "propagate_fully"]
+CONTINUOUS = "* * * * * ?"
+"""Quartz for every second: a sync starts as soon as the one before has ended."""
 
 
 class Stream(dg.Model, dg.Resolvable):
@@ -48,6 +53,10 @@ class Connection(dg.Model, dg.Resolvable):
     namespace: str
     """Folder below landing/, and the dbt source that declares the bronze tables."""
     streams: list[Stream] = Field(min_length=1)
+    schedule: str = "manual"
+    """When Airbyte itself starts syncs: `manual` (Dagster does), `continuous`, or a Quartz cron expression."""
+    non_breaking_schema_updates: SchemaUpdates = "propagate_columns"
+    """What a change of the source's columns does."""
 
     @model_validator(mode="after")
     def _unique_streams(self) -> Connection:

@@ -52,7 +52,7 @@ def sync(settings: AirbyteSettings, connection: str, log: Callable[[str], None])
             raise PermanentError(
                 f"has no connection {connection!r}",
                 where=f"Airbyte at {settings.url}",
-                remedy="`lakehouse demo` applies the declared ones",
+                remedy="`lakehouse connections apply` makes the declared ones",
             )
         jobs = _job_client(settings, airbyte.workspace_id)
         try:

@@ -33,7 +33,7 @@ def test_the_projects_own_connections() -> None:
     assert shop is not None
     assert flights is not None
     assert {stream.name for stream in shop.streams} == {"customers", "products", "orders", "order_items"}
-    assert all(stream.cursor_field == ["updated_at"] for stream in shop.streams)
+    assert all(stream.cursor_field == ["_ab_cdc_lsn"] for stream in shop.streams)
     assert connection_of("nobody") is None
 
 

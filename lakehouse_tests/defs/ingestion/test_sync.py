@@ -127,7 +127,8 @@ def test_a_run_that_ends_cancels_its_job(serve: Any, monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_connection_says_how_to_make_it(serve: Any) -> None:
     with pytest.raises(
-        PermanentError, match="has no connection 'flights'; `lakehouse demo` applies the declared ones"
+        PermanentError,
+        match="has no connection 'flights'; `lakehouse connections apply` makes the declared ones",
     ):
         sync(serve(Airbyte("succeeded")), "flights", quiet)
 

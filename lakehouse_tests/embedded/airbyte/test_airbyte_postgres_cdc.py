@@ -236,6 +236,15 @@ def test_a_table_added_later_is_snapshotted_and_then_followed(database: Database
     assert len(follower.changes) == 2 + 3
 
 
+def test_a_table_dropped_and_made_anew_is_read_anew(database: Database) -> None:
+    database.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+    follower = Follower(database, "t")
+    follower.follow()
+    database.execute("DROP TABLE t", "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (2), (3)")
+    assert isinstance(follower.follow()[0], StreamReset)
+    assert follower.values("t") == truth(database, "t")
+
+
 def test_a_partitioned_table_is_one_stream(database: Database) -> None:
     database.execute(
         "CREATE TABLE t (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)",

@@ -24,7 +24,7 @@ WITH RECURSIVE base AS (
     UNION ALL
     SELECT d.oid, b.root, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.typmod END
     FROM pg_type d JOIN base b ON d.typbasetype = b.oid WHERE d.typtype = 'd')
-SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'm'), c.relkind IN ('r', 'p') AND c.relpersistence = 'p',
+SELECT n.nspname, c.relname, c.oid::int8, c.relkind IN ('r', 'p', 'm'), c.relkind IN ('r', 'p') AND c.relpersistence = 'p',
        a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
        CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END < 0,
        CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull
@@ -59,6 +59,8 @@ class Table:
     name: str
     columns: dict[str, PostgresColumn]
     primary_key: tuple[str, ...]
+    oid: int
+    """Another one than before means that the table was dropped and made anew."""
     versioned: bool
     """Whether its rows tell which transaction wrote them; those of a view or a foreign table do not."""
     logged: bool
@@ -145,9 +147,11 @@ def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> 
     for schema, table, column in connection.execute(_KEYS, (list(schemas),)):
         keys.setdefault((schema, table), []).append(column)
     found: dict[tuple[str, str], Table] = {}
-    for schema, table, versioned, logged, *described in connection.execute(_TABLES, (list(schemas),)):
+    for schema, table, oid, versioned, logged, *described in connection.execute(_TABLES, (list(schemas),)):
         at = (schema, table)
-        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ())), versioned, logged))
+        entry = found.setdefault(
+            at, Table(schema, table, {}, tuple(keys.get(at, ())), oid, versioned, logged)
+        )
         entry.columns[described[0]] = PostgresColumn(*described)
     return found
 

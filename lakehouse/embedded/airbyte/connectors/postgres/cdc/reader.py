@@ -112,7 +112,10 @@ class _Reading:
     """All that committed before is handed back."""
 
     def begin(self, state: LogState | None) -> Iterator[StreamReset]:
-        """Finds or makes the slot; where the log cannot be followed on, everything starts again."""
+        """Finds or makes the slot; where the log cannot be followed on, everything starts again.
+
+        So does a table that was dropped and made anew, which the log does not tell.
+        """
         self._done: dict[Place, Mapping[str, Any]] = {}
         lost = self.slot.why_lost(state.shared) if state else None
         if lost is not None and self.cdc.invalid_cdc_cursor_position_behavior == "Fail sync":
@@ -129,8 +132,10 @@ class _Reading:
             self.slot.release(self.position)
             places = {_place(stream) for stream in self.streams}
             self._done = {place: value for place, value in state.streams.items() if place in places}
-        if lost is not None:
-            for stream in self.streams:
+        for stream in self.streams:
+            known = self._done.get(_place(stream))
+            if lost is not None or (known and known["table_oid"] != self.tables[_place(stream)].oid):
+                self._done.pop(_place(stream), None)
                 yield StreamReset(stream)
 
     def snapshots(self) -> Iterator[StreamRows | LogState]:
@@ -144,7 +149,7 @@ class _Reading:
                 rows = read_snapshot(self.connection, self.settings, stream, self.tables[place], snapshot)
                 for batch in rows:
                     yield StreamRows(stream, batch)
-                self._done[place] = {"snapshot_lsn": snapshot[1]}
+                self._done[place] = {"snapshot_lsn": snapshot[1], "table_oid": self.tables[place].oid}
                 yield self._state()
 
     def catch_up(self, until: int) -> Iterator[StreamRows | StreamReset | LogState]:

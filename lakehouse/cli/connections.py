@@ -1,0 +1,63 @@
+"""`lakehouse connections …`: the declared Airbyte connections, and the live ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lakehouse.defs.ingestion.apply import Change
+
+app = typer.Typer(
+    no_args_is_help=True, help="Bring Airbyte's connections to what is declared.", rich_markup_mode="markdown"
+)
+Prune = Annotated[bool, typer.Option("--prune", help="Delete connections to the lake that nothing declares.")]
+CHANGES_EXIT_CODE = 2
+
+
+@app.callback()
+def connections() -> None:
+    """The Airbyte connections that `lakehouse/defs/ingestion/*/defs.yaml` declare."""
+
+
+@app.command()
+def plan(
+    *, prune: Prune = False, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Show, field by field, what `apply` would change. Exit code 2 when there is something."""
+    from lakehouse.defs.ingestion.apply import apply_connections
+    from lakehouse.settings import load_settings
+
+    changes = apply_connections(load_settings(), prune=prune, dry_run=True)
+    if as_json:
+        print(json.dumps([asdict(change) for change in changes], default=str, indent=1))
+    else:
+        _show(changes)
+    if any(change.action != "unchanged" for change in changes):
+        raise typer.Exit(CHANGES_EXIT_CODE)
+
+
+@app.command()
+def apply(*, prune: Prune = False) -> None:
+    """Create and update destination, sources and connections; safe to repeat."""
+    from lakehouse.defs.ingestion.apply import apply_connections
+    from lakehouse.settings import load_settings
+
+    _show(apply_connections(load_settings(), prune=prune))
+
+
+_MARKS = {"created": "+", "updated": "~", "deleted": "-", "unchanged": " "}
+
+
+def _show(changes: list[Change]) -> None:
+    for change in changes:
+        print(f"{_MARKS[change.action]} {change.kind.removesuffix('s')} {change.name}: {change.action}")
+        for difference in change.differences:
+            print(f"    {difference.field}: {_text(difference.live)} -> {_text(difference.declared)}")
+
+
+def _text(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value, default=str)
