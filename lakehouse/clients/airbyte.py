@@ -131,6 +131,11 @@ class AirbyteClient:
         """`DELETE /{kind}/{id}`."""
         self._api.call("DELETE", f"{PUBLIC}/{kind}/{id_}")
 
+    def log_state(self, connection_id: str) -> dict[str, Any]:
+        """Where a log-based connection stands, as its source keeps it (`POST /api/v1/state/get`); else empty."""
+        answer = self._api.call("POST", "/api/v1/state/get", json={"connectionId": connection_id})
+        return dict((answer.get("globalState") or {}).get("sharedState") or {})
+
     def job_report(self, job_id: int) -> JobReport:
         """Rows, bytes and failure of a job (`POST /api/v1/jobs/get`)."""
         answer = self._api.call("POST", "/api/v1/jobs/get", json={"id": job_id})

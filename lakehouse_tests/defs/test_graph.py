@@ -49,7 +49,7 @@ def describe(node: Any) -> dict[str, Any]:
 
 
 def test_jobs(graph: dg.Definitions) -> None:
-    assert [job.name for job in graph.resolve_all_job_defs()] == ["__ASSET_JOB"]
+    assert [job.name for job in graph.resolve_all_job_defs()] == ["__ASSET_JOB", "sync_flights", "sync_shop"]
 
 
 def test_every_asset_has_an_owner_and_a_freshness_policy(graph: dg.Definitions) -> None:

@@ -26,8 +26,10 @@ class LakehouseAirbyteComponent(dg.Component, dg.Model, dg.Resolvable):
     connection: Connection
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002  Dagster's signature
-        """One multi-asset; needs no Airbyte."""
-        return dg.Definitions(assets=[landing_assets(self.source, self.connection)])
+        """One multi-asset and a job of it; needs no Airbyte."""
+        assets = landing_assets(self.source, self.connection)
+        job = dg.define_asset_job(f"sync_{self.connection.name}", selection=dg.AssetSelection.assets(assets))
+        return dg.Definitions(assets=[assets], jobs=[job])
 
 
 def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinition:
@@ -44,6 +46,7 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
         can_subset=True,
         retry_policy=RETRIES,
         op_tags={"lakehouse/connection": connection.name},
+        pool=f"airbyte_{connection.name}",
     )
     def sync_connection(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource

@@ -7,7 +7,7 @@ what a job moved is read, through `clients.airbyte`, which keeps Airbyte's error
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ LOOK_BACK = timedelta(days=2)
 class SyncResult:
     report: JobReport
     seconds: float
+    log: Mapping[str, Any]
+    """Where a log-based source stands afterwards: `lsn` and `lag_bytes` of Postgres; empty for others."""
     adopted: bool
     """Whether the job had been started by somebody else, such as Airbyte's own schedule or a killed run."""
 
@@ -64,7 +66,8 @@ def sync(settings: AirbyteSettings, connection: str, log: Callable[[str], None])
         report = airbyte.job_report(job_id)
         if status != "succeeded":
             raise _failed(report, status, connection, settings)
-        return SyncResult(report, time.monotonic() - started, adopted)
+        log_state = airbyte.log_state(id_of("connections", found))
+        return SyncResult(report, time.monotonic() - started, log_state, adopted)
 
 
 def _begin(jobs: JobClient, connection_id: str, log: Callable[[str], None]) -> tuple[int, bool]:
