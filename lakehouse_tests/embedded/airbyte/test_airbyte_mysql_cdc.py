@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from lakehouse.embedded.airbyte.connectors.mysql import direct
 from lakehouse.embedded.airbyte.connectors.mysql.cdc import log as rounds
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import SCHEMA
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import LOG_COLUMNS
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.reader import read
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.server import LogServer
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.statements import Effect, TableStatement, effects_of
 from lakehouse.embedded.airbyte.connectors.mysql.source import MysqlSource
 from lakehouse.embedded.airbyte.connectors.streams import (
-    ConfiguredStream,
-    LogOptions,
     LogState,
     StreamReset,
     StreamRows,
 )
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch
+from lakehouse_tests.embedded.airbyte.log_follower import LogFollower
 from lakehouse_tests.embedded.airbyte.mariadb import MariaDb, MariaDbServer
 from lakehouse_tests.embedded.airbyte.test_airbyte_mysql import ROWS, TABLE, configured, directly
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres import outcome
@@ -34,70 +34,13 @@ slow = pytest.mark.slow
 CURSOR, DELETED_AT = "_ab_cdc_cursor", "_ab_cdc_deleted_at"
 
 
-class Follower:
-    """Reads the log as the worker does, and keeps what the rows make of each table."""
+class Follower(LogFollower):
+    """Follows MariaDB; a version never has the cursor of another one."""
 
-    def __init__(self, database: MariaDb, *tables: str, **method: Any) -> None:
-        self.database = database
-        self.tables = tables
-        self.configuration = database.cdc(**method)
-        self.state: LogState | None = None
-        self.rows: dict[str, dict[Any, dict[str, Any]]] = {}
-        self.changes: list[dict[str, Any]] = []
-
-    @property
-    def streams(self) -> list[ConfiguredStream]:
-        offered = {stream["name"]: stream for stream in MysqlSource().discover(self.configuration)}
-        return [
-            ConfiguredStream.from_json(
-                {
-                    "stream": offered[name],
-                    "sync_mode": "incremental",
-                    "cursor_field": [CURSOR],
-                    "primary_key": offered[name]["source_defined_primary_key"],
-                }
-            )
-            for name in self.tables
-        ]
-
-    def follow(self, *, streams: Sequence[ConfiguredStream] | None = None, forget: bool = False) -> list[Any]:
-        """Reads to the log's end. With `forget` it is killed before anything is committed."""
-        items = []
-        waiting: list[StreamRows | StreamReset] = []
-        for item in self.items(streams or self.streams):
-            items.append(item)
-            if not isinstance(item, LogState):
-                waiting.append(item)
-            elif forget:
-                return items
-            else:
-                for done in waiting:
-                    self._apply(done)
-                waiting, self.state = [], item
-        assert not waiting, "rows that no state covers"
-        return items
-
-    def items(
-        self, streams: Sequence[ConfiguredStream], **options: Any
-    ) -> Iterator[StreamRows | StreamReset | LogState]:
-        state = None if self.state is None else LogState.from_json(self.state.to_json())
-        return read(self.configuration, streams, state, options=LogOptions(**options))
-
-    def _apply(self, item: StreamRows | StreamReset) -> None:
-        table = self.rows.setdefault(item.stream.name, {})
-        if isinstance(item, StreamReset):
-            table.clear()
-            return
-        key_columns = [path[0] for path in item.stream.primary_key]
-        for place, row in enumerate(item.batch.rows.to_pylist()):
-            key = tuple(row[name] for name in key_columns)
-            known = table.get(key)
-            assert known is None or row[CURSOR] > known[CURSOR], "a version came before an older one"
-            self.changes.append(row | {"changes": item.batch.changes.get(place, [])})
-            if row[DELETED_AT] is not None:
-                table.pop(key, None)
-            else:
-                table[key] = row
+    source: ClassVar = MysqlSource()
+    reader: ClassVar = staticmethod(read)
+    cursor: ClassVar = CURSOR
+    grows: ClassVar = operator.gt
 
     def values(self, table: str) -> list[tuple[Any, ...]]:
         """The rows as they are now, without the log's columns."""
@@ -532,7 +475,7 @@ def test_a_source_that_reads_its_log_still_reads_streams_in_full(mariadb: MariaD
     (logged,) = follower.streams
     (batch,) = direct.read(follower.configuration, replace(logged, sync_mode="full_refresh"), None)
     assert isinstance(batch, LandingBatch)
-    assert batch.rows.to_pylist() == [dict.fromkeys(["id", *SCHEMA]) | {"id": 1}]
+    assert batch.rows.to_pylist() == [dict.fromkeys(["id", *LOG_COLUMNS.schema]) | {"id": 1}]
     with pytest.raises(ConnectorError, match="the server reads the log by itself"):
         list(direct.read(follower.configuration, logged, None))
 

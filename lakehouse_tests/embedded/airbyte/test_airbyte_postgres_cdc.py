@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +12,6 @@ from lakehouse.embedded.airbyte.connectors.postgres.cdc import log as rounds
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.reader import read
 from lakehouse.embedded.airbyte.connectors.postgres.source import PostgresSource
 from lakehouse.embedded.airbyte.connectors.streams import (
-    ConfiguredStream,
     LogOptions,
     LogState,
     StreamReset,
@@ -20,6 +20,7 @@ from lakehouse.embedded.airbyte.connectors.streams import (
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse_tests.embedded.airbyte.exactly_once import Bronze
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Database
+from lakehouse_tests.embedded.airbyte.log_follower import LogFollower
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres import EVERY_TYPE, configured, directly, outcome
 
 pytestmark = pytest.mark.slow
@@ -27,67 +28,13 @@ pytestmark = pytest.mark.slow
 LSN, UPDATED_AT, DELETED_AT = "_ab_cdc_lsn", "_ab_cdc_updated_at", "_ab_cdc_deleted_at"
 
 
-class Follower:
-    """Reads the log as the worker does, and keeps what the rows make of each table."""
+class Follower(LogFollower):
+    """Follows Postgres; all versions of one transaction have its commit's position."""
 
-    def __init__(self, database: Database, *tables: str, **method: Any) -> None:
-        self.database = database
-        self.tables = tables
-        self.configuration = database.cdc(**method)
-        self.state: LogState | None = None
-        self.rows: dict[str, dict[Any, dict[str, Any]]] = {}
-        self.changes: list[dict[str, Any]] = []
-
-    @property
-    def streams(self) -> list[ConfiguredStream]:
-        offered = {stream["name"]: stream for stream in PostgresSource().discover(self.configuration)}
-        return [
-            ConfiguredStream.from_json(
-                {
-                    "stream": offered[name],
-                    "sync_mode": "incremental",
-                    "cursor_field": [LSN],
-                    "primary_key": offered[name]["source_defined_primary_key"],
-                }
-            )
-            for name in self.tables
-        ]
-
-    def follow(self, *, streams: Sequence[ConfiguredStream] | None = None, forget: bool = False) -> list[Any]:
-        """Reads to the log's end. With `forget` it is killed before anything is committed."""
-        items = []
-        waiting: list[StreamRows | StreamReset] = []
-        for item in self._items(streams or self.streams):
-            items.append(item)
-            if not isinstance(item, LogState):
-                waiting.append(item)
-            elif forget:
-                break
-            else:
-                for done in waiting:
-                    self._apply(done)
-                waiting, self.state = [], item
-        return items
-
-    def _items(self, streams: Sequence[ConfiguredStream]) -> Iterator[StreamRows | StreamReset | LogState]:
-        state = None if self.state is None else LogState.from_json(self.state.to_json())
-        return read(self.configuration, streams, state, options=LogOptions())
-
-    def _apply(self, item: StreamRows | StreamReset) -> None:
-        table = self.rows.setdefault(item.stream.name, {})
-        if isinstance(item, StreamReset):
-            table.clear()
-            return
-        key_columns = [path[0] for path in item.stream.primary_key]
-        for place, row in enumerate(item.batch.rows.to_pylist()):
-            key = tuple(row[name] for name in key_columns)
-            known = table.get(key)
-            assert known is None or row[LSN] >= known[LSN], "a version came before an older one"
-            self.changes.append(row | {"changes": item.batch.changes.get(place, [])})
-            if row[DELETED_AT] is not None:
-                table.pop(key, None)
-            else:
-                table[key] = row
+    source: ClassVar = PostgresSource()
+    reader: ClassVar = staticmethod(read)
+    cursor: ClassVar = LSN
+    grows: ClassVar = operator.ge
 
     def values(self, table: str) -> list[dict[str, Any]]:
         """The rows as they are now, without the log's columns."""

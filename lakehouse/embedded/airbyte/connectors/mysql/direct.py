@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import with_log_columns, without_log_columns
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import LOG_COLUMNS
 from lakehouse.embedded.airbyte.connectors.mysql.configuration import Cdc, configuration_of
 from lakehouse.embedded.airbyte.connectors.mysql.rows import SNAPSHOT, read_batches, select
 from lakehouse.embedded.airbyte.connectors.mysql.sessions import connected
@@ -24,12 +24,12 @@ def read(
     if log_based and stream.incremental:
         problem = f"stream {stream.name}: with replication_method CDC the server reads the log by itself"
         raise ConnectorError(f"{problem}, not stream by stream over the protocol", kind="config_error")
-    plain = without_log_columns(stream) if log_based else stream
+    plain = LOG_COLUMNS.taken_from(stream) if log_based else stream
     with connected(settings) as session:
         table = table_for(session, settings, plain)
         session.query(SNAPSHOT)
         query, arguments, reached = select(session, table, plain, state)
         for batch in read_batches(session, query, arguments, table, plain.columns):
-            yield with_log_columns(batch, stream.columns, {}) if log_based else batch
+            yield LOG_COLUMNS.added_to(batch, stream.columns, {}) if log_based else batch
     if reached is not None:
         yield StreamState(reached)

@@ -10,8 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from lakehouse.embedded.airbyte.connectors.mysql import direct
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import CURSOR
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import SCHEMA as LOG_COLUMNS
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import CURSOR, LOG_COLUMNS
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.events import check_readable
 from lakehouse.embedded.airbyte.connectors.mysql.configuration import (
     Cdc,
@@ -87,7 +86,7 @@ def _log_stream(table: Table) -> dict[str, Any]:
     stream = _stream(table)
     if not table.primary_key or not table.logged:
         return stream | {"supported_sync_modes": ["full_refresh"]}
-    stream["json_schema"]["properties"] |= LOG_COLUMNS
+    stream["json_schema"]["properties"] |= LOG_COLUMNS.schema
     return stream | {"source_defined_cursor": True, "default_cursor_field": [CURSOR]}
 
 

@@ -14,7 +14,7 @@ import pyarrow.json as pj
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
-from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import readable_alone, with_log_columns
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LOG_COLUMNS, readable_alone
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.source import SERIALIZATION_ERROR, select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import (
@@ -45,7 +45,7 @@ def read(
         query, reached = select(connection, table, plain, state, array_as_text=True)
         text = query.as_string(connection)
     for batch in read_query(settings, text, plain.columns):
-        yield batch if plain is stream else with_log_columns(batch, stream.columns, {})
+        yield batch if plain is stream else LOG_COLUMNS.added_to(batch, stream.columns, {})
     if reached is not None:
         yield StreamState(reached)
 

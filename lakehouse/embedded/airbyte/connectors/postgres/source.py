@@ -10,8 +10,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LSN, readable_alone
-from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import SCHEMA as LOG_COLUMNS
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LOG_COLUMNS, LSN, readable_alone
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import check_server
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import Cdc, PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.cursor import window
@@ -124,7 +123,7 @@ def _log_stream(table: Table) -> dict[str, Any]:
     stream = _stream(table)
     if not table.primary_key or not table.logged:
         return stream | {"supported_sync_modes": ["full_refresh"]}
-    stream["json_schema"]["properties"] |= LOG_COLUMNS
+    stream["json_schema"]["properties"] |= LOG_COLUMNS.schema
     return stream | {"source_defined_cursor": True, "default_cursor_field": [LSN]}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import check_log_columns, without_log_columns
+from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import LOG_COLUMNS
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.log import Log
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.position import LogPosition
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.server import LogServer
@@ -82,8 +82,8 @@ def _place(stream: ConfiguredStream) -> Place:
 
 
 def _logged_table(session: Session, settings: MysqlConfiguration, stream: ConfiguredStream) -> Table:
-    check_log_columns(stream)
-    plain = without_log_columns(stream)
+    LOG_COLUMNS.require(stream)
+    plain = LOG_COLUMNS.taken_from(stream)
     table = table_for(session, settings, plain)
     if not table.logged or not table.primary_key:
         lacks = "primary key" if table.logged else "log of its own"

@@ -10,11 +10,10 @@ import pymysql
 
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.columns import (
     CURSOR,
+    LOG_COLUMNS,
     LOG_FILE,
     LOG_POS,
     UPDATED_AT,
-    with_log_columns,
-    without_log_columns,
 )
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.position import LogPosition
 from lakehouse.embedded.airbyte.connectors.mysql.cdc.server import LogServer
@@ -54,7 +53,7 @@ def read_snapshot(
     session: Session, position: LogPosition, stream: ConfiguredStream, table: Table
 ) -> Iterator[LandingBatch]:
     """All rows of a table as the session sees it, as changes made at the snapshot's place in the log."""
-    plain = without_log_columns(stream)
+    plain = LOG_COLUMNS.taken_from(stream)
     query, arguments, _ = select(session, table, plain, None)
     constants = {
         CURSOR: position.cursor,
@@ -63,4 +62,4 @@ def read_snapshot(
         UPDATED_AT: datetime.now(UTC),
     }
     for batch in read_batches(session, query, arguments, table, plain.columns):
-        yield with_log_columns(batch, stream.columns, constants)
+        yield LOG_COLUMNS.added_to(batch, stream.columns, constants)

@@ -14,8 +14,7 @@ from typing import Any
 import psycopg
 
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
-    require_log_columns,
-    without_log_columns,
+    LOG_COLUMNS,
 )
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.log import Log
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import (
@@ -87,8 +86,8 @@ def _tables(
 ) -> dict[Place, Table]:
     check_server(connection, settings)
     for stream in streams:
-        require_log_columns(stream)
-    tables = {_place(stream): table_for(connection, without_log_columns(stream)) for stream in streams}
+        LOG_COLUMNS.require(stream)
+    tables = {_place(stream): table_for(connection, LOG_COLUMNS.taken_from(stream)) for stream in streams}
     for table in tables.values():
         check_identity(connection, table)
     ensure_published(connection, cdc.publication, tables.values())

@@ -9,10 +9,9 @@ import psycopg
 
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
+    LOG_COLUMNS,
     LSN,
     UPDATED_AT,
-    with_log_columns,
-    without_log_columns,
 )
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.direct import read_query
@@ -31,8 +30,8 @@ def read_snapshot(
 ) -> Iterator[LandingBatch]:
     """All rows of a table as of a snapshot, as changes made at the snapshot's log position."""
     name, position = snapshot
-    plain = without_log_columns(stream)
+    plain = LOG_COLUMNS.taken_from(stream)
     query, _ = select(connection, table, plain, None, array_as_text=True)
     constants = {LSN: float(position), UPDATED_AT: iso_moment(epoch_ms())}
     for batch in read_query(settings, query.as_string(connection), plain.columns, name):
-        yield with_log_columns(batch, stream.columns, constants)
+        yield LOG_COLUMNS.added_to(batch, stream.columns, constants)
