@@ -55,7 +55,14 @@ def _throughput(lab: Laboratory, rows: int) -> list[Result]:
     speed = measured.rows / measured.seconds
     return [
         at_least("ingest.cdc.changes", speed, _CHANGES_A_SECOND, goal=1.0, of="the goal", unit="changes/s"),
-        at_least("ingest.cdc.changes.peek", speed, bare, goal=0.4, of="a bare peek", unit="changes/s"),
+        at_least(
+            "ingest.cdc.changes.peek",
+            speed,
+            bare,
+            goal=0.1,
+            of="a bare peek, which decodes nothing",
+            unit="changes/s",
+        ),
     ]
 
 
