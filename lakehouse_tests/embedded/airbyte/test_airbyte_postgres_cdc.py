@@ -404,3 +404,11 @@ class TestThroughLanding:
         landed = connection.table("t")
         assert (landed.num_rows, len(connection.files("t"))) == (0, 1), "an empty file of the new generation"
         assert LSN in landed.schema.names
+
+
+def test_the_heartbeat_is_written_once_a_read(database: Database) -> None:
+    database.execute("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE beats (at timestamptz)")
+    follower = Follower(database, "t", heartbeat_action_query="INSERT INTO beats VALUES (now())")
+    follower.follow()
+    follower.follow()
+    assert database.rows("SELECT count(*) FROM beats") == [(2,)]

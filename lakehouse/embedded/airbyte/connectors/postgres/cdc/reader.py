@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -109,13 +109,16 @@ class _Reading:
     tables: Mapping[Place, Table]
     position: int = 0
     """All that committed before is handed back."""
+    done: dict[Place, Mapping[str, Any]] = field(default_factory=dict)
+    """The state of each stream that has a snapshot."""
 
     def begin(self, state: LogState | None) -> Iterator[StreamReset]:
         """Finds or makes the slot; where the log cannot be followed on, everything starts again.
 
         So does a table that was dropped and made anew, which the log does not tell.
         """
-        self._done: dict[Place, Mapping[str, Any]] = {}
+        if self.cdc.heartbeat_action_query:
+            self.connection.execute(self.cdc.heartbeat_action_query.encode())
         lost = self.slot.why_lost(state.shared) if state else None
         if lost is not None and self.cdc.invalid_cdc_cursor_position_behavior == "Fail sync":
             raise ConnectorError(
@@ -130,16 +133,16 @@ class _Reading:
             self.position = int(state.shared["lsn"])
             self.slot.release(self.position)
             places = {_place(stream) for stream in self.streams}
-            self._done = {place: value for place, value in state.streams.items() if place in places}
+            self.done = {place: value for place, value in state.streams.items() if place in places}
         for stream in self.streams:
-            known = self._done.get(_place(stream))
+            known = self.done.get(_place(stream))
             if lost is not None or (known and known["table_oid"] != self.tables[_place(stream)].oid):
-                self._done.pop(_place(stream), None)
+                self.done.pop(_place(stream), None)
                 yield StreamReset(stream)
 
     def snapshots(self) -> Iterator[StreamRows | LogState]:
         """The tables that were never read in full."""
-        missing = [stream for stream in self.streams if _place(stream) not in self._done]
+        missing = [stream for stream in self.streams if _place(stream) not in self.done]
         if not missing:
             return
         with self.slot.snapshot() as snapshot:
@@ -148,7 +151,7 @@ class _Reading:
                 rows = read_snapshot(self.connection, self.settings, stream, self.tables[place], snapshot)
                 for batch in rows:
                     yield StreamRows(stream, batch)
-                self._done[place] = {"snapshot_lsn": snapshot[1], "table_oid": self.tables[place].oid}
+                self.done[place] = {"snapshot_lsn": snapshot[1], "table_oid": self.tables[place].oid}
                 yield self._state()
 
     def catch_up(self, until: int) -> Iterator[StreamRows | StreamReset | LogState]:
@@ -178,9 +181,7 @@ class _Reading:
             time.sleep(_POLL_SECONDS)
 
     def _round(self, until: int) -> Generator[StreamRows | StreamReset, None, None]:
-        if self.cdc.heartbeat_action_query:
-            self.connection.execute(self.cdc.heartbeat_action_query.encode())
-        since = {place: int(value["snapshot_lsn"]) for place, value in self._done.items()}
+        since = {place: int(value["snapshot_lsn"]) for place, value in self.done.items()}
         self.position = yield from self.log.round(self.position, until, since)
 
     def _state(self) -> LogState:
@@ -189,4 +190,4 @@ class _Reading:
         if status is not None:
             shared |= {"lag_bytes": status.lag_bytes, "wal_status": status.wal_status}
             shared |= {"safe_wal_size": status.safe_wal_size}
-        return LogState(shared, dict(self._done))
+        return LogState(shared, dict(self.done))
