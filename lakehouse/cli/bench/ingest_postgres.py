@@ -18,9 +18,10 @@ _MEMORY_MB = 500
 _LINEITEM = """
 CREATE TABLE lineitem (
     l_orderkey bigint NOT NULL, l_partkey bigint NOT NULL, l_suppkey bigint NOT NULL, l_linenumber bigint NOT NULL,
-    l_quantity numeric(15, 2), l_extendedprice numeric(15, 2), l_discount numeric(15, 2), l_tax numeric(15, 2),
-    l_returnflag text, l_linestatus text, l_shipdate date, l_commitdate date, l_receiptdate date,
-    l_shipinstruct text, l_shipmode text, l_comment text)
+    l_quantity numeric(15, 2) NOT NULL, l_extendedprice numeric(15, 2) NOT NULL, l_discount numeric(15, 2) NOT NULL,
+    l_tax numeric(15, 2) NOT NULL, l_returnflag text NOT NULL, l_linestatus text NOT NULL, l_shipdate date NOT NULL,
+    l_commitdate date NOT NULL, l_receiptdate date NOT NULL, l_shipinstruct text NOT NULL, l_shipmode text NOT NULL,
+    l_comment text NOT NULL)
 """
 _MIXED = """
 CREATE TABLE mixed AS

@@ -31,7 +31,8 @@ _KINDS = {
 }
 # Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one
 # value just outside the range, which the readers turn into NULL plus a recorded change.
-_CLAMPED = "CASE WHEN {column} IS NOT NULL THEN LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01') END"
+_CLAMPED = "LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01')"
+_CLAMPED_UNLESS_NULL = f"CASE WHEN {{column}} IS NOT NULL THEN {_CLAMPED} END"  # both pass over NULL
 _SQL = {
     "oid": "{column}::int8",
     "float4": "{column}::text::float8",  # the shortest decimal: 0.1, not 0.10000000149
@@ -86,4 +87,6 @@ class PostgresColumn:
             template = _UNBOUNDED_NUMERIC if self.unbounded else "{column}::float8"
         else:
             template = _SQL.get(self.type_name, "{column}" if self.type_name in _AS_IS else "{column}::text")
+        if template == _CLAMPED and self.nullable:
+            template = _CLAMPED_UNLESS_NULL
         return sql.SQL(template).format(column=self.identifier) + sql.SQL(" AS ") + self.identifier
