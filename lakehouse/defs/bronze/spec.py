@@ -47,11 +47,19 @@ def merge_spec(table: BronzeTable, settings: Settings, landed_nothing_at: int | 
         stream=table.stream,
         primary_key=table.primary_key,
         mode="overwrite" if stream.sync_mode == "full_refresh_overwrite" else "append",
-        cursor_field=stream.cursor_field[0] if stream.cursor_field else None,
+        cursor_field=_cursor_of(stream),
         partition=DayPartition(declared.column, declared.expression) if declared else None,
         contract=_contract(table),
         landed_nothing_at=landed_nothing_at,
     )
+
+
+def _cursor_of(stream: Stream) -> str | None:
+    """The declared cursor; a log's own position orders versions without being declared, where it is landed."""
+    from lakehouse.lake.landed_schema import CDC_PREFIX
+
+    cursor = stream.cursor_field[0] if stream.cursor_field else None
+    return None if cursor is None or cursor.startswith(CDC_PREFIX) else cursor
 
 
 def _contract(table: BronzeTable) -> Contract:
