@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import schema_to_pyarrow
@@ -124,8 +124,8 @@ def select_sql(table: Table, files: FileList) -> str:
 
 
 def local_path(url: str) -> str:
-    """A path for DuckDB: file URLs as paths, object stores as URLs."""
-    return unquote(urlparse(url).path) if url.startswith("file:") else url
+    """A path for DuckDB: file URLs as paths, as pyiceberg takes them (nothing decoded), object stores as URLs."""
+    return urlparse(url).path if url.startswith("file:") else url
 
 
 def _schema_entry(field: NestedField) -> str:

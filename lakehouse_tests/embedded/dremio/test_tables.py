@@ -41,6 +41,17 @@ def test_created_tables_are_where_the_layout_says(engine: Engine, table: str) ->
     assert len(files(engine, table)) == 3
 
 
+def test_partitions_of_any_value_are_read_back(engine: Engine) -> None:
+    values = [("a b:c/d%41?#*",), ("ü",), ("",)]
+    listed = ", ".join(f"('{value}')" for (value,) in values)
+    engine.rows(
+        f"CREATE TABLE lake.silver.odd_values PARTITION BY (v) AS SELECT * FROM (VALUES {listed}) AS t(v)"
+    )
+    assert engine.rows("SELECT v FROM lake.silver.odd_values ORDER BY v") == sorted(values)
+    engine.rows("DELETE FROM lake.silver.odd_values WHERE v = ''")
+    assert engine.rows("SELECT count(*) FROM lake.silver.odd_values") == [(2,)]
+
+
 def test_insert_by_name_fills_missing_columns_with_null(engine: Engine, table: str) -> None:
     assert engine.rows(f"INSERT INTO {table} (day, id) SELECT DATE '2025-01-03', 9") == [(1,)]
     assert engine.rows(f"SELECT day, amount FROM {table} WHERE id = 9") == [("2025-01-03", None)]
