@@ -10,7 +10,9 @@ import pytest
 
 from lakehouse.embedded.airbyte.connectors.postgres.cdc import log as rounds
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.reader import read
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.slot import Slot
 from lakehouse.embedded.airbyte.connectors.postgres.source import PostgresSource
+from lakehouse.embedded.airbyte.connectors.postgres.tables import configuration_of
 from lakehouse.embedded.airbyte.connectors.streams import (
     LogOptions,
     LogState,
@@ -19,7 +21,7 @@ from lakehouse.embedded.airbyte.connectors.streams import (
 )
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse_tests.embedded.airbyte.exactly_once import Bronze
-from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Database
+from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Database, PostgresServer, eventually
 from lakehouse_tests.embedded.airbyte.log_follower import LogFollower
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres import EVERY_TYPE, configured, directly, outcome
 
@@ -47,6 +49,26 @@ def truth(database: Database, table: str) -> list[dict[str, Any]]:
         cursor = connection.execute(f"SELECT * FROM {table} ORDER BY 1")
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def test_the_log_ends_with_a_record_while_a_transaction_is_open(postgres_of_its_own: PostgresServer) -> None:
+    # With nobody else on the server, only whole pages of what the open transaction wrote are flushed.
+    database = Database(postgres_of_its_own.port, "postgres")
+    database.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    settings = configuration_of(database.cdc())
+    flushed = "SELECT pg_current_wal_flush_lsn() - '0/0', pg_current_wal_insert_lsn() - '0/0'"
+    with database.connection() as writer, database.connection() as connection:
+        slot = Slot(connection, settings, settings.replication_method)
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO t SELECT generate_series(1, 30000)")
+
+        def cut() -> bool:
+            ((end, inserted),) = connection.execute(flushed).fetchall()
+            return end % 8192 == 0 and inserted > end
+
+        eventually(cut)
+        assert slot.position() % 8192 != 0
+        assert not cut()
 
 
 def test_the_snapshot_and_then_every_change_once(database: Database) -> None:
