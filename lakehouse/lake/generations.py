@@ -38,10 +38,11 @@ def newest_generation(files: Sequence[LandedFile]) -> list[LandedFile]:
     """The objects of the last delivered generation.
 
     They are taken from the end: a connection that was made anew counts its generations from the start again.
-    Objects without rows say nothing about a generation and are passed over.
+    Objects without rows say nothing about a generation and are passed over, unless there are no others: the last
+    one still has the columns.
     """
     newest: list[LandedFile] = []
-    for file in reversed([file for file in files if file.rows]):
+    for file in reversed([file for file in files if file.rows] or files[-1:]):
         if newest and file.generation != newest[0].generation:
             break
         newest.append(file)

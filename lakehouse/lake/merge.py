@@ -152,7 +152,7 @@ def apply_pending(
         newest = max([landing.epoch_ms for landing in pending.consumed], default=0)
         lsns = highest_lsn(connection, landed.types, newest, max(pending.generations, default=None))
     elif table is None:
-        return _report(spec, None, None)  # objects without rows: there are no columns to make a table of
+        columns = TargetColumns(spec.columns_without_rows, (), ())
     elif pending.lowest is not None or pending.whole:
         columns = target_columns(spec, table, {})
         no_changes(connection, spec, columns.types)

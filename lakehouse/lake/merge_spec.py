@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from pyiceberg.types import IcebergType
+
 from lakehouse.lake.contract import Contract
 from lakehouse.lake.landed_columns import Drift
 from lakehouse.lake.watermark import Watermark
@@ -50,6 +52,16 @@ class MergeSpec:
     def name(self) -> str:
         """The table's name for people: `bronze.shop__orders`."""
         return ".".join(self.identifier)
+
+    @property
+    def columns_without_rows(self) -> dict[str, IcebergType]:
+        """The columns of a table whose stream is synced and has landed no row yet: those its contract types.
+
+        Empty while no sync says so, and where the contract leaves out the key or the day.
+        """
+        types = {name: column.type for name, column in self.contract.columns.items() if column.type}
+        needed = {*self.primary_key, *([self.partition.column] if self.partition else [])}
+        return types if self.landed_nothing_at is not None and needed <= types.keys() else {}
 
     def emptied_after(self, watermark: Watermark) -> bool:
         """Whether the source is known to have been empty after what the table has consumed.

@@ -68,7 +68,10 @@ def find_pending(
         PermanentError: a file that is no landing object; generations that fall, see `generations`.
     """
     find = _whole_generation if spec.mode == "overwrite" else _changes
-    return find(settings, filesystem, spec, watermark)
+    pending = find(settings, filesystem, spec, watermark)
+    if pending is None and watermark is None and not spec.rebuild and spec.columns_without_rows:
+        return Pending((), (), None, {})
+    return pending
 
 
 def _whole_generation(
@@ -111,9 +114,11 @@ def _landed_changes(
     if not new:
         return None
     objects = [found for found in listed if found.epoch_ms >= new[0].epoch_ms]
-    files = [file for file in read_footers(filesystem, objects) if file.tells]
+    footers = read_footers(filesystem, objects)
+    files = [file for file in footers if file.tells]
     refuse_falling(spec, files)
     if watermark is None:
+        files = files or footers[-1:]  # the columns of a table without rows
         return Pending(tuple(files), tuple(new), None, newest_objects(files), whole=spec.rebuild)
     if begins_anew(files, watermark):
         everything = list_landing(settings, spec.source, spec.stream)

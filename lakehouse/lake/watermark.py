@@ -83,7 +83,7 @@ def read_watermark(table: Table) -> Watermark | None:
             where=table.location(),
             remedy="its history was expired or something else wrote it; rebuild the table from landing",
         )
-    if watermark is not None and not watermark.generations:
+    if watermark is not None and watermark.objects and not watermark.generations:
         # An earlier version wrote it: the table's rows say which generations were applied.
         return replace(watermark, generations=dict.fromkeys(_generations_of(table)))
     return watermark
@@ -110,13 +110,13 @@ def advance(
     lsn: Lsn | None,
     older_lsn: Lsn | None,
 ) -> Watermark:
-    """The watermark once `consumed` is applied, which may be nothing when there is a `before`.
+    """The watermark once `consumed` is applied, which may be nothing.
 
     `lsn` is the highest log position among the applied rows of the newest generation, `older_lsn` that of
     the syncs before the newest. Positions count within one generation: a database that was made anew starts
     with lower ones.
     """
-    epoch = max([landing.epoch_ms for landing in consumed] + ([before.epoch] if before else []))
+    epoch = max([landing.epoch_ms for landing in consumed] + ([before.epoch] if before else []), default=0)
     names = {landing.name for landing in consumed if landing.epoch_ms == epoch}
     reached, floor = (before.lsn, before.floor) if before else (None, None)
     if before and before.epoch == epoch:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.types import DoubleType, LongType
 
 from lakehouse.errors import PermanentError
+from lakehouse.lake.contract import ColumnContract, Contract
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
 from lakehouse.lake.merge_spec import MergeResult
@@ -247,3 +249,27 @@ def test_overwrite_with_objects_that_hold_no_row_becomes_empty(lake: Any) -> Non
     path.unlink()
     lake.land([], FIELDS, epoch=EPOCH + 1, generation=2)
     assert merge(lake, mode="overwrite").rows == 0
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_a_source_without_rows_is_a_table_without_rows(lake: Any, mode: str) -> None:
+    lake.land([], FIELDS, generation=1)
+    assert merge(lake, mode=mode).rows == 0
+    assert amounts(lake) == {}
+    lake.land([{"order_id": 1, "amount": 1.0}], FIELDS, epoch=EPOCH + 1, generation=1)
+    assert merge(lake, mode=mode).rows == 1
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_a_source_that_lands_nothing_is_a_table_of_its_contract(lake: Any, mode: str) -> None:
+    typed = {"order_id": ColumnContract(LongType()), "amount": ColumnContract(DoubleType())}
+    options: dict[str, Any] = {"mode": mode, "contract": Contract(typed)}
+    assert not merge(lake, **options).committed  # no sync has said that there is nothing
+    made = merge(lake, **options, landed_nothing_at=EPOCH)
+    assert (made.committed, made.rows) == (True, 0)
+    assert amounts(lake) == {}
+    assert not merge(lake, **options, landed_nothing_at=EPOCH + 1).committed
+    lake.land([{"order_id": 1, "amount": 1.0}], FIELDS, epoch=EPOCH + 2, generation=1)
+    assert merge(lake, **options).rows == 1
+    assert set(amounts(lake)) == {1}
+    assert merge(lake, **options).drift == ()
