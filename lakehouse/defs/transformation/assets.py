@@ -43,7 +43,7 @@ def model_assets(models: list[Model], translator: CatalogTranslator) -> dg.Asset
     @dbt_assets(
         manifest=prepared_manifest(),
         select=" ".join(sorted(model.name for model in models)),
-        name=f"dbt_by_{partitioned.granularity}_from_{partitioned.start:%Y%m%d}" if partitioned else "dbt",
+        name=op_name(partitioned),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         dagster_dbt_translator=translator,
@@ -61,6 +61,18 @@ def model_assets(models: list[Model], translator: CatalogTranslator) -> dg.Asset
             yield from invoke(context, lakehouse.settings, arguments, window)
 
     return build_models
+
+
+def op_name(declared: PartitionBy | None) -> str:
+    """The op of all models with these partitions.
+
+    >>> op_name(PartitionBy(column="day", start="2013-01-01", end="2014-01-01"))
+    'dbt_by_day_from_20130101_to_20140101'
+    """
+    if declared is None:
+        return "dbt"
+    end = f"_to_{declared.end:%Y%m%d}" if declared.end else ""
+    return f"dbt_by_{declared.granularity}_from_{declared.start:%Y%m%d}{end}"
 
 
 def _window(declared: PartitionBy | None) -> tuple[str, str] | None:
