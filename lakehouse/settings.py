@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        extra="forbid",
+        extra="ignore",  # <home>/lakehouse.env holds the secrets of sources too; load_settings refuses the rest
         frozen=True,
         nested_model_default_partial_update=True,
     )
@@ -186,7 +186,8 @@ def load_settings(home: Path | None = None) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """What `${env:NAME}` references resolve against: the process environment over `<home>/lakehouse.env`."""
-    from_file = {k: v for k, v in dotenv_values(settings.env_file).items() if v is not None}
+    written = dotenv_values(settings.env_file, interpolate=False)  # a password may hold ${
+    from_file = {name: value for name, value in written.items() if value is not None}
     return {**settings.environ, **from_file, **os.environ}
 
 

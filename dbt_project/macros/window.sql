@@ -28,7 +28,7 @@
   {%- set days = config.require('partition_by') -%}
   {%- set columns = dest_columns | map(attribute='quoted') | join(', ') -%}
   {%- call statement('delete_window') -%}
-    delete from {{ target_relation }} where {{ in_window(days[0]) }}
+    delete from {{ target_relation }} where {{ in_window(adapter.quote(days[0])) }}
   {%- endcall -%}
   insert into {{ target_relation }} ({{ columns }})
   select {{ columns }} from {{ source_relation }}

@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, str] = {
     "up": "lakehouse.cli.stack:up",
     "down": "lakehouse.cli.stack:down",
     "status": "lakehouse.cli.status:status",
+    "add": "lakehouse.cli.add:app",
+    "refresh": "lakehouse.cli.refresh:refresh",
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
     "connections": "lakehouse.cli.connections:app",

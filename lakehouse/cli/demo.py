@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lakehouse.cli.demo_report import Progress
     from lakehouse.defs.automation.execute import Runner
     from lakehouse.defs.automation.refresh import Step
@@ -23,7 +19,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 _SEED = 7
-_SETTLING_SECONDS = 60
 
 
 @app.callback()
@@ -44,6 +39,7 @@ def demo(
     if context.invoked_subcommand is not None:
         return
     from lakehouse.cli.demo_report import Progress, answers, show_answers, show_datasets
+    from lakehouse.cli.running import load_graph, running_services
     from lakehouse.cli.services import embedded_settings
 
     settings = embedded_settings()
@@ -51,7 +47,7 @@ def demo(
     with running_services(settings, progress):
         progress.line("shop", prepare_shop(settings, scale, seed, reset=reset))
         started = time.monotonic()
-        runner = load_graph(settings, progress)
+        runner = load_graph(settings, progress, "demo")
         run_pipeline(runner, settings, progress)
         seconds = time.monotonic() - started
         show_datasets(runner, settings, progress.console)
@@ -89,59 +85,6 @@ def traffic(
             live.update(", ".join(f"{count} {action}s" for action, count in sorted(counts.items())))
             if changes is not None and counts.total() >= changes:
                 break
-
-
-@contextmanager
-def running_services(settings: Settings, progress: Progress) -> Iterator[None]:
-    """Postgres, Airbyte and Dremio: those of a running stack, or started for the block and stopped after it."""
-    from lakehouse.cli.services import stack_services
-    from lakehouse.embedded.stack import Stack
-
-    if _is_up(settings):
-        progress.line("services", "those of the running stack")
-        yield
-        return
-    progress.start("services")
-    services = stack_services(settings, ("postgres", "airbyte", "dremio"))
-    with Stack(settings.home, services):
-        progress.done("services", ", ".join(service.name for service in services))
-        yield
-
-
-def _is_up(settings: Settings) -> bool:
-    """Whether a stack of this home runs and goes on running.
-
-    One whose owner was killed stops by itself within seconds; it is waited for.
-    """
-    from lakehouse.embedded.state import RUNNING, read_state
-
-    deadline = time.monotonic() + _SETTLING_SECONDS
-    seen_running = 0
-    while (state := read_state(settings.home)) is not None and time.monotonic() < deadline:
-        running = all(service.state == RUNNING for service in state.services)
-        seen_running = seen_running + 1 if running else 0
-        if seen_running > 3:
-            return True
-        time.sleep(0.2)
-    return state is not None
-
-
-def load_graph(settings: Settings, progress: Progress) -> Runner:
-    """The graph, and the instance of this home; runs of a demo that was killed are closed."""
-    import dagster as dg
-
-    from lakehouse.defs.automation.execute import Runner
-    from lakehouse.embedded.dagster_home import dagster_home
-
-    progress.start("graph")
-    os.environ.update({name: value for name, value in settings.environ.items() if name not in os.environ})
-    instance = dg.DagsterInstance.from_config(str(dagster_home(settings.home)))
-    from lakehouse.definitions import defs
-
-    runner = Runner(defs(), instance, "demo")
-    runner.close_dead_runs()
-    progress.done("graph", "definitions loaded")
-    return runner
 
 
 def run_pipeline(runner: Runner, settings: Settings, progress: Progress) -> list[Step]:

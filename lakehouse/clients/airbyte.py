@@ -8,7 +8,7 @@ API does not tell about a job, `POST <url>/api/v1/jobs/get`.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,6 +23,7 @@ from lakehouse.settings import AirbyteSettings
 PUBLIC = "/api/public/v1"
 PAGE = 100
 TOKEN_SECONDS = 150  # tokens live three minutes
+ASKING_SECONDS = 600.0  # a connector is started to answer, perhaps for the first time
 
 Kind = Literal["sources", "destinations", "connections"]
 _ID_OF: dict[Kind, str] = {
@@ -130,6 +131,29 @@ class AirbyteClient:
     def delete(self, kind: Kind, id_: str) -> None:
         """`DELETE /{kind}/{id}`."""
         self._api.call("DELETE", f"{PUBLIC}/{kind}/{id_}")
+
+    def check_source(self, source_id: str) -> str | None:
+        """Why the source cannot be read, as its connector says; None when it can (`sources/check_connection`)."""
+        answer = self._api.call(
+            "POST", "/api/v1/sources/check_connection", json={"sourceId": source_id}, timeout=ASKING_SECONDS
+        )
+        if answer["status"] == "succeeded":
+            return None
+        return one_line(answer.get("message") or "the connector gives no reason")
+
+    def discover(self, source_id: str) -> Sequence[dict[str, Any]]:
+        """The source's streams, as it is now (`sources/discover_schema`): name, jsonSchema, keys, sync modes.
+
+        Raises:
+            ServiceRefusedError: the connector cannot tell; carries its reason.
+        """
+        answer = self._api.call(
+            "POST",
+            "/api/v1/sources/discover_schema",
+            json={"sourceId": source_id, "disable_cache": True},
+            timeout=ASKING_SECONDS,
+        )
+        return [entry["stream"] for entry in answer["catalog"]["streams"]]
 
     def log_state(self, connection_id: str) -> dict[str, Any]:
         """Where a log-based connection stands, as its source keeps it (`POST /api/v1/state/get`); else empty."""

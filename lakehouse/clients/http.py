@@ -67,8 +67,11 @@ class JsonApi:
         json: Any = None,
         params: dict[str, Any] | None = None,
         missing_ok: bool = False,
+        timeout: float | None = None,
     ) -> Any:
         """The decoded answer; None for an empty one, or for 404 where `missing_ok`.
+
+        `timeout` is in seconds, for calls that take longer than others.
 
         Raises:
             ServiceDownError: nothing answers at the address.
@@ -81,18 +84,18 @@ class JsonApi:
             wait=wait_random_exponential(multiplier=0.2, max=2),
             reraise=True,
         )
-        return attempts(self._once, method, path, json, params, missing_ok)
+        waiting = self._http.timeout if timeout is None else httpx.Timeout(timeout, connect=5.0)
+        request = self._http.build_request(method, path, json=json, params=params, timeout=waiting)
+        return attempts(self._once, request, missing_ok)
 
-    def _once(
-        self, method: str, path: str, json: Any, params: dict[str, Any] | None, missing_ok: bool
-    ) -> Any:
+    def _once(self, request: httpx.Request, missing_ok: bool) -> Any:
         where = f"{self.service.name} at {self.service.url}"
         try:
-            response = self._http.request(method, path, json=json, params=params)
+            response = self._http.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ServiceDownError("does not answer", where=where, remedy=self.service.start_with) from error
         except httpx.HTTPError as error:
-            problem = f"{method} {path} broke off: {error or type(error).__name__}"
+            problem = f"{request.method} {request.url.path} broke off: {error or type(error).__name__}"
             raise TransientError(problem, where=where) from error
         if response.status_code == 404 and missing_ok:
             return None

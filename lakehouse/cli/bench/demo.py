@@ -19,8 +19,9 @@ PIPELINE_BUDGET_SECONDS = 90.0
 
 def measure(scale: float, *, quiet: bool) -> list[Result]:
     """Runs the pipeline twice in a home of its own."""
-    from lakehouse.cli.demo import load_graph, prepare_shop, run_pipeline, running_services
+    from lakehouse.cli.demo import prepare_shop, run_pipeline
     from lakehouse.cli.demo_report import Progress
+    from lakehouse.cli.running import load_graph, running_services
     from lakehouse.cli.services import embedded_settings
     from lakehouse.settings import load_settings
 
@@ -31,10 +32,10 @@ def measure(scale: float, *, quiet: bool) -> list[Result]:
             prepare_shop(settings, scale, seed=7, reset=False)
             bare = _bare_reads(settings)
             first, first_seconds = _timed(
-                lambda: run_pipeline(load_graph(settings, progress), settings, progress)
+                lambda: run_pipeline(load_graph(settings, progress, "demo"), settings, progress)
             )
             _, second_seconds = _timed(
-                lambda: run_pipeline(load_graph(settings, progress), settings, progress)
+                lambda: run_pipeline(load_graph(settings, progress, "demo"), settings, progress)
             )
     return _results(first, first_seconds, second_seconds, bare)
 

@@ -1,8 +1,8 @@
-"""Bring the whole lakehouse up to date: sync, merge what is pending, and build only what is behind."""
+"""Bring assets up to date: sync, merge what is pending, and build only what is behind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -31,15 +31,18 @@ class Step:
         return " + ".join(dict.fromkeys(key.path[0] for key in self.keys))
 
 
-def refresh(runner: Runner, settings: Settings) -> Iterator[Step]:
-    """Run after run until nothing is behind; ends after the first failed one."""
+def refresh(
+    runner: Runner, settings: Settings, keys: Collection[dg.AssetKey] | None = None
+) -> Iterator[Step]:
+    """Run after run until none of these assets (None: of all) is behind; ends after the first failed one."""
     looks: tuple[Callable[[], Mapping[dg.AssetKey, Stale]], ...] = (
         lambda: {key: Stale() for key in landing(runner.defs)},
         lambda: stale_bronze(runner.instance, settings),
         lambda: stale_models(runner.defs, runner.instance),
     )
     for look in looks:  # each one after the runs of the one before
-        for step in _run(runner, look()):
+        stale = {key: days for key, days in look().items() if keys is None or key in keys}
+        for step in _run(runner, stale):
             yield step
             if not step.result.succeeded:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,12 @@ class Change:
 
 
 def apply_connections(
-    settings: Settings, folder: Path = FOLDER, *, prune: bool = False, dry_run: bool = False
+    settings: Settings,
+    folder: Path = FOLDER,
+    *,
+    names: Collection[str] | None = None,
+    prune: bool = False,
+    dry_run: bool = False,
 ) -> list[Change]:
     """Create or update the destination and every declared source and connection; safe to repeat.
 
@@ -38,6 +44,7 @@ def apply_connections(
     Args:
         settings: where Airbyte and the lake are.
         folder: holds the declarations, `<name>/defs.yaml`.
+        names: the connections to apply, with their sources; all that are declared when None.
         prune: delete connections to the lake's destination that nothing declares; their sources stay.
         dry_run: only say what would become of each.
 
@@ -47,14 +54,15 @@ def apply_connections(
     """
     environ = environment(settings)
     declared = declarations(folder)
+    chosen = {path: d for path, d in declared.items() if names is None or d.connection.name in names}
     configurations = {
         path: resolve(d.source.configuration, environ, where=f"{path}: source.configuration")
-        for path, d in declared.items()
+        for path, d in chosen.items()
     }
     with AirbyteClient(settings.airbyte) as airbyte:
         apply = _Applier(airbyte, dry_run=dry_run)
         destination = apply.ensure("destinations", DESTINATION, {"configuration": destination_of(settings)})
-        for path, declaration in declared.items():
+        for path, declaration in chosen.items():
             source = apply.ensure("sources", declaration.source.name, {"configuration": configurations[path]})
             body = {
                 "sourceId": source,

@@ -86,7 +86,7 @@ def declarations(folder: Path = FOLDER) -> dict[Path, Declaration]:
         ConfigurationError: an unknown or wrong key, or two connections of one name: names are what finds them
             in Airbyte.
     """
-    found = {path: _read(path) for path in sorted(folder.glob("*/defs.yaml"))}
+    found = {path: read_declaration(path) for path in sorted(folder.glob("*/defs.yaml"))}
     by_name: dict[str, Path] = {}
     for path, declaration in found.items():
         name = declaration.connection.name
@@ -108,7 +108,8 @@ def connection_of(name: str, folder: Path = FOLDER) -> Connection | None:
     return None
 
 
-def _read(path: Path) -> Declaration:
+def read_declaration(path: Path) -> Declaration:
+    """What one defs.yaml declares. Raises ConfigurationError naming the file and the key."""
     try:
         document = yaml.safe_load(path.read_text())
         return Declaration.model_validate(document["attributes"])

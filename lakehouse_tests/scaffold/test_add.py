@@ -1,0 +1,298 @@
+"""New sources proposed by a real Airbyte server from real databases and files, and written as declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from lakehouse.defs.ingestion.apply import apply_connections
+from lakehouse.errors import ConfigurationError, ServiceDownError, ServiceRefusedError
+from lakehouse.scaffold import source as sources
+from lakehouse.scaffold.add import Addition, Project, propose_addition
+from lakehouse.scaffold.proposal import Asked
+from lakehouse.scaffold.source import NewSource
+from lakehouse.settings import AirbyteSettings, Settings
+from lakehouse_tests.embedded.airbyte.fixtures import PASSWORD, USER, AirbyteServer, Database
+from lakehouse_tests.embedded.airbyte.mariadb import MariaDb
+
+pytestmark = pytest.mark.slow
+
+ORDERS = (
+    "CREATE TABLE orders (id int PRIMARY KEY, order_date date NOT NULL, due_date date NOT NULL,"
+    " amount numeric(10,2), note jsonb, updated_at timestamptz NOT NULL)"
+)
+
+
+@pytest.fixture
+def settings(airbyte: AirbyteServer, tmp_path: Path) -> Settings:
+    section = AirbyteSettings(url=airbyte.url, user=USER, password=SecretStr(PASSWORD))
+    return Settings(home=tmp_path, lake_url=airbyte.lake.as_uri(), airbyte=section)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "ingestion", tmp_path / "dbt")
+
+
+def address(database: Database, user: str = "shop:secret") -> str:
+    return f"postgresql://{user}@127.0.0.1:{database.port}/{database.name}"
+
+
+def postgres(database: Database, **changes: Any) -> NewSource:
+    options: dict[str, Any] = {"name": None, "schema": "public", "method": "cdc"}
+    return sources.postgres(address(database), **(options | changes))
+
+
+def propose(
+    source: NewSource,
+    settings: Settings,
+    project: Project,
+    *tables: str,
+    keys: dict[str, tuple[str, ...]] | None = None,
+    partitions: dict[str, Any] | None = None,
+) -> Addition:
+    return propose_addition(source, tables, Asked(keys or {}, partitions or {}), settings, project)
+
+
+def actions(addition: Addition) -> Collection[str]:
+    return {file.action for file in addition.files}
+
+
+class TestPostgres:
+    def test_what_is_proposed(self, database: Database, settings: Settings, project: Project) -> None:
+        database.execute(
+            ORDERS,
+            "CREATE TABLE history (at timestamp, delta int)",
+            "INSERT INTO orders VALUES (1, '2025-03-02', '2024-01-01', 1, '{}', now())",
+        )
+        addition = propose(postgres(database), settings, project)
+        addition.write()
+        assert addition.without_key == ("history",)
+        name = addition.source.name
+        declared = yaml.safe_load(project.connection(name).read_text())["attributes"]
+        assert declared["connection"]["streams"] == [
+            {
+                "name": "orders",
+                "sync_mode": "incremental_append",
+                "cursor_field": ["_ab_cdc_lsn"],
+                "primary_key": [["id"]],
+            }
+        ]
+        assert "secret" not in project.connection(name).read_text()
+        tables = yaml.safe_load((project.dbt / f"models/sources/{name}.yml").read_text())
+        ((table,),) = [source["tables"] for source in tables["sources"]]
+        meta = table["config"]["meta"]["lakehouse"]
+        assert meta["primary_key"] == ["id"]
+        assert str(meta["partition_by"]["start"]) == "2025-03-02"
+        assert meta["partition_by"]["column"] == "order_date"
+        assert meta["contract"]["columns"] == {
+            "id": {"type": "bigint", "nullable": False},
+            "order_date": {"type": "date", "nullable": False},
+            "due_date": {"type": "date", "nullable": False},
+            "amount": {"type": "double"},
+            "note": {"type": "varchar"},
+            "updated_at": {"type": "timestamp", "nullable": False},
+        }
+
+    def test_again_it_keeps_everything_and_adds_what_is_new(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(ORDERS, "CREATE TABLE more (id int PRIMARY KEY)")
+        propose(postgres(database), settings, project, "orders").write()
+        name = postgres(database).name
+        tables = project.dbt / f"models/sources/{name}.yml"
+        model = project.dbt / f"models/staging/{name}/stg_{name}__orders.sql"
+        edited = "# ours\n" + tables.read_text().replace("double", "double, nullable: true")
+        tables.write_text(edited)
+        model.write_text("select 1 as id")
+        again = propose(postgres(database), settings, project, "orders")
+        assert actions(again) == {"kept"}
+        more = propose(postgres(database), settings, project, "more", "orders")
+        assert actions(more) == {"kept", "created", "extended"}
+        more.write()
+        assert tables.read_text().startswith(edited)
+        assert f"{name}__more" in tables.read_text()
+        assert model.read_text() == "select 1 as id"
+
+    def test_what_it_writes_can_be_applied(
+        self, database: Database, settings: Settings, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database.execute(ORDERS)
+        addition = propose(postgres(database), settings, project)
+        addition.write()
+        for variable, value in addition.source.secrets.items():
+            monkeypatch.setenv(variable, value)
+        names = {addition.source.name}
+        assert apply_connections(settings, project.ingestion, names=names)[-1].action == "created"
+        assert apply_connections(settings, project.ingestion, names=names)[-1].action == "unchanged"
+
+    def test_the_sql_that_prepares_the_database(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        user = f"reader_{database.name}"
+        database.execute(ORDERS, f"CREATE ROLE {user} LOGIN PASSWORD 'x'")
+        source = sources.postgres(
+            address(database, f"{user}:x"), name="reader", schema="public", method="cdc"
+        )
+        with pytest.raises(ConfigurationError) as refused:
+            propose(source, settings, project, "orders")
+        statements = str(refused.value).partition("superuser: ")[2].partition(" Or read")[0]
+        assert statements.startswith(f"ALTER ROLE {user} REPLICATION; GRANT SELECT ON public.orders")
+        database.execute(*statements.rstrip(";").split("; "))
+        assert [p.stream.name for p in propose(source, settings, project, "orders").proposals] == ["orders"]
+        assert not project.connection("reader").exists()
+
+    def test_without_the_log(self, database: Database, settings: Settings, project: Project) -> None:
+        database.execute(ORDERS, "CREATE TABLE plain (id int PRIMARY KEY)")
+        addition = propose(postgres(database, method="standard"), settings, project)
+        read = {p.stream.name: (p.sync_mode, p.cursor) for p in addition.proposals}
+        assert read == {
+            "orders": ("incremental_append", ("updated_at",)),
+            "plain": ("full_refresh_overwrite", ()),
+        }
+        addition.write()
+        with pytest.raises(ConfigurationError, match="is declared with replication_method 'Standard'"):
+            propose(postgres(database), settings, project)
+
+    def test_days_of_a_moment(self, database: Database, settings: Settings, project: Project) -> None:
+        database.execute(
+            "CREATE TABLE log (at timestamp, line text)", "INSERT INTO log VALUES ('2025-05-06 07:08', 'x')"
+        )
+        addition = propose(
+            postgres(database),
+            settings,
+            project,
+            "log",
+            keys={"log": ("at", "line")},
+            partitions={"log": ("at", None)},
+        )
+        addition.write()
+        name = addition.source.name
+        model = (project.dbt / f"models/staging/{name}/stg_{name}__log.sql").read_text()
+        assert 'cast("at" as date) as "at_day"' in model
+        assert str(addition.proposals[0].partition) == "('at', datetime.date(2025, 5, 6))"
+
+    @pytest.mark.parametrize(
+        ("tables", "asked", "message"),
+        [
+            (["nosuch"], {}, r"has no stream 'nosuch'; it has history, orders"),
+            (["history"], {}, r"stream history: has no primary key.*--key history=COLUMN.*at, delta"),
+            (["orders"], {"keys": {"orders": ("nosuch",)}}, r"--key: .*has no column 'nosuch'"),
+            (["orders"], {"partitions": {"orders": ("amount", None)}}, "neither date nor timestamp"),
+            (
+                ["orders"],
+                {"partitions": {"orders": ("order_date", None)}},
+                "first day of orders is not known",
+            ),
+        ],
+    )
+    def test_refusals(
+        self,
+        *,
+        database: Database,
+        settings: Settings,
+        project: Project,
+        tables: list[str],
+        asked: dict[str, Any],
+        message: str,
+    ) -> None:
+        database.execute(ORDERS, "CREATE TABLE history (at timestamp, delta int)")
+        with pytest.raises(ConfigurationError, match=message):
+            propose(postgres(database), settings, project, *tables, **asked)
+        assert not project.ingestion.exists()
+
+    def test_a_wrong_password_leaves_nothing_behind(
+        self, airbyte: AirbyteServer, database: Database, settings: Settings, project: Project
+    ) -> None:
+        wrong = sources.postgres(address(database, "shop:wrong"), name="wrong", schema="public", method="cdc")
+        with pytest.raises(ServiceDownError, match="password authentication failed"):
+            propose(wrong, settings, project)
+        known = airbyte.call("GET", f"{airbyte.public}/sources")["data"]
+        assert "wrong" not in {source["name"] for source in known}
+
+    def test_another_database_of_that_name(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(ORDERS)
+        addition = propose(postgres(database), settings, project)
+        addition.write()
+        other = sources.postgres(
+            "postgresql://a@elsewhere/b", name=addition.source.name, schema="public", method="cdc"
+        )
+        with pytest.raises(ConfigurationError, match=r"declared with host '127\.0\.0\.1', not 'elsewhere'"):
+            propose(other, settings, project)
+
+
+def test_mysql(mariadb: MariaDb, settings: Settings, project: Project) -> None:
+    mariadb.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, order_date date NOT NULL, amount decimal(10,2))",
+        "INSERT INTO orders VALUES (1, '2025-03-02', 1)",
+    )
+    url = f"mysql://airbyte:secret@127.0.0.1:{mariadb.server.port}/{mariadb.name}"
+    addition = propose(sources.mysql(url, name=None, method="cdc"), settings, project)
+    (proposal,) = addition.proposals
+    assert proposal.cursor == ("_ab_cdc_cursor",)
+    assert str(proposal.partition) == "('order_date', datetime.date(2025, 3, 2))"
+    assert proposal.required == {"id", "order_date"}
+
+
+def test_files(settings: Settings, project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "orders_1.csv").write_text("id,Order Date\n1,2025-01-01\n")
+    streams = [{"name": "orders", "globs": ["orders_*.csv"], "format": {"filetype": "csv"}}]
+    source = sources.files(str(folder), streams, name="dropped")
+    with pytest.raises(ConfigurationError, match="--key STREAM=COLUMN"):
+        propose(source, settings, project)
+    with pytest.raises(ConfigurationError, match="write --partition orders=Order_Date:YYYY-MM-DD"):
+        propose(
+            source, settings, project, keys={"orders": ("id",)}, partitions={"orders": ("Order_Date", None)}
+        )
+    propose(source, settings, project, keys={"orders": ("id",)}).write()
+
+    (folder / "items.jsonl").write_text('{"item": "a", "n": 1}\n')
+    further = [{"name": "items", "globs": ["*.jsonl"], "format": {"filetype": "jsonl"}}]
+    more = propose(
+        sources.files(str(folder), further, name="dropped"),
+        settings,
+        project,
+        "items",
+        keys={"items": ("item",)},
+    )
+    more.write()
+    declared = yaml.safe_load(project.connection("dropped").read_text())["attributes"]
+    assert [stream["name"] for stream in declared["source"]["configuration"]["streams"]] == [
+        "orders",
+        "items",
+    ]
+    assert [stream["name"] for stream in declared["connection"]["streams"]] == ["orders", "items"]
+
+
+def test_airbyte_says_why_a_source_cannot_be_read(settings: Settings, project: Project) -> None:
+    source = sources.files("/nosuch/folder", [{"name": "a", "format": {"filetype": "csv"}}], name="nosuch")
+    with pytest.raises(ServiceRefusedError, match=r"files /nosuch/folder: cannot be read: .*nosuch"):
+        propose(source, settings, project)
+
+
+def test_airbyte_is_down(settings: Settings, project: Project, tmp_path: Path) -> None:
+    down = settings.model_copy(update={"airbyte": AirbyteSettings(url="http://127.0.0.1:1")})
+    with pytest.raises(ServiceDownError, match=r"Airbyte at http://127\.0\.0\.1:1"):
+        propose(sources.files(str(tmp_path), [], name="a"), down, project)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://a@h/b", "postgresql://h/b", "postgresql://a@h", "postgresql://a@h/b?x=1"]
+)
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^address: "):
+        sources.postgres(url, name=None, schema="public", method="cdc")
+
+
+def test_no_connection_is_made_for_a_wrong_name() -> None:
+    with pytest.raises(ConfigurationError, match="--name: 'Bad Name' is no name"):
+        sources.files("/tmp", [], name="Bad Name")
