@@ -141,3 +141,29 @@ def test_discovered_streams_are_kept_until_the_connector_changes(
     airbyte.call("PATCH", f"{airbyte.public}/sources/{source}", json={"configuration": {"a": 2}})
     assert discover() == 4
     (airbyte.home / "connectors" / "cached" / "connector.json").unlink()
+
+
+@pytest.mark.slow
+def test_what_a_specification_calls_secret_is_not_shown(airbyte: AirbyteServer, tmp_path: Path) -> None:
+    secret = {"type": "string", "airbyte_secret": True}
+    login = {"oneOf": [{"properties": {"pem": secret, "user": {"type": "string"}}}]}
+    spec = {"type": "object", "properties": {"personal_key": secret, "login": login}}
+    (airbyte.home / "connectors" / "secretive").mkdir(parents=True)
+    record(
+        airbyte.home,
+        Installed(
+            type="secretive", package="p", version="1", command=("true",), spec=spec, folder=str(tmp_path)
+        ),
+    )
+    given = {"personal_key": "hidden-1", "login": {"pem": "hidden-2", "user": "ann"}}
+    ours = {
+        "root": "s3://bucket",
+        "aws_secret_access_key": "hidden-3",
+        "streams": [{"name": "a", "format": {"filetype": "csv"}}],
+    }
+    for configuration, type_ in ((given, "secretive"), (ours, "files")):
+        source = airbyte.create_source(configuration, type_)
+        shown = airbyte.call("GET", f"{airbyte.public}/sources/{source}")
+        told = airbyte.call("POST", f"{airbyte.config}/sources/get", json={"sourceId": source})
+        assert "hidden" not in str(shown) + str(told)
+        assert shown["configuration"].get("login", {"user": "ann"})["user"] == "ann"

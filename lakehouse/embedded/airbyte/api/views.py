@@ -30,9 +30,14 @@ def public_actor(row: Row, registry: Registry) -> dict[str, Any]:
         f"{kind}Type": row["type"],
         "definitionId": _definition_id(row, registry),
         "workspaceId": row["workspace_id"],
-        "configuration": {f"{kind}Type": row["type"], **masked(row["configuration"])},
+        "configuration": {f"{kind}Type": row["type"], **_masked(row, registry)},
         "createdAt": row["created_at"] // 1000,
     }
+
+
+def _masked(row: Row, registry: Registry) -> dict[str, Any]:
+    connector = registry.source(row["type"]) if row["kind"] == "source" else None
+    return masked(row["configuration"], connector.secret_names if connector else frozenset())
 
 
 def _definition_id(row: Row, registry: Registry) -> str:
@@ -129,7 +134,7 @@ def config_actor(row: Row, registry: Registry) -> dict[str, Any]:
         f"{kind}Id": row["id"],
         f"{kind}DefinitionId": _definition_id(row, registry),
         "workspaceId": row["workspace_id"],
-        "connectionConfiguration": masked(row["configuration"]),
+        "connectionConfiguration": _masked(row, registry),
         "name": row["name"],
         f"{kind}Name": row["type"],
         "createdAt": row["created_at"] // 1000,

@@ -7,12 +7,13 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from lakehouse.embedded.airbyte.connectors.command_line import Source
 from lakehouse.embedded.airbyte.connectors.installed import Installed, installed, installed_connector
-from lakehouse.embedded.airbyte.connectors.specification import check_by_spec
+from lakehouse.embedded.airbyte.connectors.specification import check_by_spec, secret_names
 from lakehouse.embedded.airbyte.connectors.streams import DirectRead, LogRead
 
 _OURS = "lakehouse.embedded.airbyte.connectors"
@@ -45,6 +46,13 @@ class SourceConnector:
             check_by_spec(configuration, self.spec)
 
     @property
+    def secret_names(self) -> frozenset[str]:
+        """Names of the configuration's fields that its specification marks as secrets."""
+        if self.spec is not None:
+            return secret_names(self.spec)
+        return frozenset() if self.source is None else _secret_names_of(self.source)
+
+    @property
     def read_direct(self) -> DirectRead | None:
         """The in-process reader, if the source has one."""
         return None if self.direct is None else cast(DirectRead, _function(self.direct))
@@ -57,6 +65,11 @@ class SourceConnector:
     def read_log(self, configuration: Mapping[str, Any]) -> LogRead | None:
         """The in-process reader of the source's log, if the configuration asks for one."""
         return None if self.log is None else cast(LogRead | None, _function(self.log)(configuration))
+
+
+@cache
+def _secret_names_of(source: str) -> frozenset[str]:
+    return secret_names(_function(source)().spec()["connectionSpecification"])
 
 
 def _function(name: str) -> Any:

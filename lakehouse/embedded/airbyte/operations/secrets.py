@@ -14,10 +14,15 @@ _SECRETS = frozenset(
 )  # fmt: skip
 
 
-def masked(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration for reading."""
+def masked(configuration: Mapping[str, Any], secrets: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """A configuration for reading; `secrets` are further names that its specification marks as such."""
+    hidden = _SECRETS | secrets
     return {
-        name: masked(value) if isinstance(value, dict) else MASK if name in _SECRETS and value else value
+        name: MASK
+        if name in hidden and value
+        else masked(value, secrets)
+        if isinstance(value, dict)
+        else value
         for name, value in configuration.items()
     }
 
