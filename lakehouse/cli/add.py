@@ -135,7 +135,7 @@ def manifest(
         )
     chosen = source.checked_name(name or source.slug(file.stem))
     installed = install_manifest(settings.home / AIRBYTE, chosen.replace("_", "-"), file)
-    properties = installed.spec["connectionSpecification"].get("properties", {})
+    properties = installed.spec.get("properties", {})
     secret = frozenset(key for key, property_ in properties.items() if property_.get("airbyte_secret"))
     given = {name: _typed(value, properties.get(name, {})) for name, value in _pairs(config, "--config")}
     _add(

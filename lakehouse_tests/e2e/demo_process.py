@@ -23,6 +23,8 @@ class Home:
     """One home directory with free ports."""
 
     path: Path
+    project: Path | None = None
+    """A copy of the repository whose declarations a test changes; None runs the repository itself."""
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -34,11 +36,14 @@ class Home:
             "LAKEHOUSE_DAGSTER__PORT": str(free_port()),
             "LAKEHOUSE_HOME": str(self.path),
         }
+        if self.project is not None:
+            self.environ["PYTHONPATH"] = str(self.project)
 
     def run(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
         """A command run to its end."""
         return subprocess.run(
             [*COMMAND, *arguments],
+            cwd=self.project,
             env=self.environ,
             capture_output=True,
             text=True,
@@ -50,6 +55,7 @@ class Home:
         """A command that goes on; its lines come on stdout."""
         return subprocess.Popen(
             [*COMMAND, *arguments],
+            cwd=self.project,
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
