@@ -49,6 +49,36 @@ def apply(*, prune: Prune = False) -> None:
     _show(apply_connections(load_settings(), prune=prune))
 
 
+@app.command()
+def export(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Live connections; without any, all that nothing declares.")
+    ] = None,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write them as new declarations.")] = False,
+) -> None:
+    """Print live connections as declarations. Secrets become references, as Airbyte does not show them."""
+    from lakehouse.clients.airbyte import AirbyteClient
+    from lakehouse.defs.ingestion.declaration import FOLDER, declarations
+    from lakehouse.scaffold.export import export as exported
+    from lakehouse.scaffold.yaml_files import new_or_kept, yaml_text
+    from lakehouse.settings import load_settings
+
+    declared = {declaration.connection.name for declaration in declarations().values()}
+    with AirbyteClient(load_settings().airbyte) as airbyte:
+        found = exported(airbyte, names or [], declared)
+    for connection in found:
+        text = yaml_text(connection.document)
+        if write:
+            file = new_or_kept(FOLDER / connection.folder / "defs.yaml", text)
+            file.write()
+            print(f"{file.path}: {file.action}")
+        else:
+            print(f"# {connection.folder}/defs.yaml\n{text}")
+        for variable in connection.variables:
+            print(f"# set {variable} in the environment or in <home>/lakehouse.env")
+
+
 _MARKS = {"created": "+", "updated": "~", "deleted": "-", "unchanged": " "}
 
 

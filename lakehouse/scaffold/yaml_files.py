@@ -57,7 +57,7 @@ def new_or_extended(path: Path, wanted: Mapping[str, Any], lists: tuple[Place, .
         ConfigurationError: the existing file is no YAML, or has no such list.
     """
     if not path.exists():
-        return Draft(path, _text(_formatted(wanted)), "created")
+        return Draft(path, yaml_text(wanted), "created")
     try:
         document = _yaml().load(path.read_text())
     except YAMLError as error:
@@ -72,6 +72,11 @@ def new_or_extended(path: Path, wanted: Mapping[str, Any], lists: tuple[Place, .
     if not added:
         return Draft(path, path.read_text(), "kept")
     return Draft(path, _text(document), "extended", tuple(dict.fromkeys(added)))
+
+
+def yaml_text(document: Mapping[str, Any]) -> str:
+    """The document as a new file has it."""
+    return _text(_formatted(document))
 
 
 def _at(document: Any, at: Place, path: Path) -> Any:

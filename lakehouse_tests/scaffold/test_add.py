@@ -10,10 +10,13 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from lakehouse.clients.airbyte import AirbyteClient
 from lakehouse.defs.ingestion.apply import apply_connections
+from lakehouse.defs.ingestion.declaration import Declaration, declarations, read_declaration
 from lakehouse.errors import ConfigurationError, ServiceDownError, ServiceRefusedError
 from lakehouse.scaffold import source as sources
 from lakehouse.scaffold.add import Addition, Project, propose_addition
+from lakehouse.scaffold.export import export
 from lakehouse.scaffold.proposal import Asked
 from lakehouse.scaffold.source import NewSource
 from lakehouse.settings import AirbyteSettings, Settings
@@ -130,6 +133,27 @@ class TestPostgres:
         names = {addition.source.name}
         assert apply_connections(settings, project.ingestion, names=names)[-1].action == "created"
         assert apply_connections(settings, project.ingestion, names=names)[-1].action == "unchanged"
+
+    def test_a_live_connection_is_exported_as_it_was_declared(
+        self, database: Database, settings: Settings, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database.execute(ORDERS)
+        addition = propose(postgres(database), settings, project)
+        addition.write()
+        name = addition.source.name
+        path = project.connection(name)
+        path.write_text(path.read_text().replace("namespace:", "schedule: 0 0 * * * ?\n    namespace:"))
+        declarations.cache_clear()
+        for variable, value in addition.source.secrets.items():
+            monkeypatch.setenv(variable, value)
+        apply_connections(settings, project.ingestion, names={name})
+        with AirbyteClient(settings.airbyte) as airbyte:
+            (exported,) = export(airbyte, [name], ())
+            assert name not in {found.name for found in export(airbyte, [], [name])}
+            with pytest.raises(ConfigurationError, match="has no connection 'nosuch'; it has .*" + name):
+                export(airbyte, ["nosuch"], ())
+        assert exported.variables == (f"{name}_password".upper(),)
+        assert Declaration.model_validate(exported.document["attributes"]) == read_declaration(path)
 
     def test_the_sql_that_prepares_the_database(
         self, database: Database, settings: Settings, project: Project
