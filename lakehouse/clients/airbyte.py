@@ -17,13 +17,17 @@ from typing import Any, Literal
 import httpx
 
 from lakehouse.clients.http import JsonApi, Service, one_line
-from lakehouse.errors import ConfigurationError
+from lakehouse.errors import ConfigurationError, PermanentError, TransientError
 from lakehouse.settings import AirbyteSettings
 
 PUBLIC = "/api/public/v1"
 PAGE = 100
 TOKEN_SECONDS = 150  # tokens live three minutes
 ASKING_SECONDS = 600.0  # a connector is started to answer, perhaps for the first time
+
+UNFINISHED = frozenset({"pending", "queued", "running", "incomplete"})
+"""`incomplete` is a failed attempt that Airbyte will repeat; `queued` is unknown to dagster-airbyte 0.29."""
+FINISHED = frozenset({"succeeded", "failed", "cancelled", "error"})
 
 Kind = Literal["sources", "destinations", "connections"]
 _ID_OF: dict[Kind, str] = {
@@ -34,6 +38,31 @@ _ID_OF: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
+class Job:
+    """A job of a connection, from `GET /jobs`; of one connection at most one is unfinished."""
+
+    id: int
+    type: str
+    """`sync`, `refresh`, `clear` or `reset`."""
+    status: str
+    started: datetime
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, well or not.
+
+        Raises:
+            TransientError: Airbyte gives a state that nobody knows.
+        """
+        if self.status not in UNFINISHED | FINISHED:
+            known = ", ".join(sorted(UNFINISHED | FINISHED))
+            raise TransientError(
+                f"Airbyte job {self.id} is in an unknown state {self.status!r}; known are {known}"
+            )
+        return self.status in FINISHED
+
+
+@dataclass(frozen=True)
 class StreamStats:
     rows: int
     bytes: int
@@ -41,11 +70,13 @@ class StreamStats:
 
 @dataclass(frozen=True)
 class JobReport:
-    """What a sync did, from `POST /api/v1/jobs/get`."""
+    """What a sync did, from `POST /api/v1/jobs/get`; of a job that runs, what it has done so far."""
 
     job_id: int
     status: str
     started: datetime | None
+    updated: datetime | None
+    """Its end, when it has ended."""
     streams: dict[str, StreamStats]
     """By stream name, summed over the attempts."""
     failure: str
@@ -155,6 +186,37 @@ class AirbyteClient:
         )
         return [entry["stream"] for entry in answer["catalog"]["streams"]]
 
+    def connection(self, name: str) -> dict[str, Any]:
+        """The connection of that name.
+
+        Raises:
+            PermanentError: there is none.
+        """
+        found = self.find("connections", name)
+        if found is None:
+            raise PermanentError(
+                f"has no connection {name!r}",
+                where=f"Airbyte at {self.settings.url}",
+                remedy="`lakehouse connections apply` makes the declared ones",
+            )
+        return found
+
+    def jobs(self, connection_id: str, since: datetime | None = None) -> Sequence[Job]:
+        """The jobs of a connection that were created at `since` or later, oldest first (`GET /jobs`).
+
+        Without `since` only the newest hundred.
+        """
+        found: dict[int, Job] = {}
+        params = {"connectionId": connection_id, "limit": PAGE, "orderBy": "createdAt|DESC"}
+        if since is not None:
+            params |= {"orderBy": "createdAt|ASC", "createdAtStart": since.isoformat()}
+        while True:
+            page = self._api.get(f"{PUBLIC}/jobs", params={**params, "offset": len(found)})["data"]
+            before = len(found)
+            found |= {int(job["jobId"]): _job(job) for job in page}
+            if since is None or len(page) < PAGE or len(found) == before:
+                return [found[id_] for id_ in sorted(found)]
+
     def log_state(self, connection_id: str) -> dict[str, Any]:
         """Where a log-based connection stands, as its source keeps it (`POST /api/v1/state/get`); else empty."""
         answer = self._api.call("POST", "/api/v1/state/get", json={"connectionId": connection_id})
@@ -164,19 +226,21 @@ class AirbyteClient:
         """Rows, bytes and failure of a job (`POST /api/v1/jobs/get`)."""
         answer = self._api.call("POST", "/api/v1/jobs/get", json={"id": job_id})
         attempts = [item["attempt"] for item in answer.get("attempts") or []]
+        # What is emitted is landed for certain only when the job has succeeded.
+        emitted = answer["job"]["status"] == "succeeded"
         streams: dict[str, StreamStats] = {}
         for attempt in attempts:
             for stream in attempt.get("streamStats") or []:
                 stats, sofar = stream.get("stats") or {}, streams.get(stream["streamName"], StreamStats(0, 0))
-                rows = stats.get("recordsCommitted", stats.get("recordsEmitted")) or 0
-                size = stats.get("bytesCommitted", stats.get("bytesEmitted")) or 0
+                rows = stats.get("recordsCommitted", stats.get("recordsEmitted") if emitted else 0) or 0
+                size = stats.get("bytesCommitted", stats.get("bytesEmitted") if emitted else 0) or 0
                 streams[stream["streamName"]] = StreamStats(sofar.rows + rows, sofar.bytes + size)
         failures = ((attempts[-1].get("failureSummary") or {}).get("failures") or []) if attempts else []
-        created = answer["job"].get("createdAt")
         return JobReport(
             job_id=job_id,
             status=answer["job"]["status"],
-            started=datetime.fromtimestamp(created, UTC) if created else None,
+            started=_moment(answer["job"].get("createdAt")),
+            updated=_moment(answer["job"].get("updatedAt")),
             streams=streams,
             failure="; ".join(_failure_line(failure) for failure in failures),
             permanent=any(failure.get("failureType") == "config_error" for failure in failures),
@@ -186,6 +250,15 @@ class AirbyteClient:
 def id_of(kind: Kind, item: dict[str, Any]) -> str:
     """The identifier of a source, destination or connection."""
     return str(item[_ID_OF[kind]])
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _job(answer: dict[str, Any]) -> Job:
+    started = datetime.fromisoformat(answer["startTime"])
+    return Job(int(answer["jobId"]), answer["jobType"], answer["status"], started)
 
 
 def _failure_line(failure: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import dagster as dg
 from lakehouse.catalog.datasets import BronzeTable, landing_key
 from lakehouse.defs.failures import RETRIES, as_failures
 from lakehouse.defs.ingestion.declaration import Connection, Source, Stream
+from lakehouse.defs.ingestion.sensor import landed_sensor, sync_job_name
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
@@ -26,10 +27,19 @@ class LakehouseAirbyteComponent(dg.Component, dg.Model, dg.Resolvable):
     connection: Connection
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002  Dagster's signature
-        """One multi-asset and a job of it; needs no Airbyte."""
+        """One multi-asset and a job of it, and a sensor of syncs that others start; needs no Airbyte."""
         assets = landing_assets(self.source, self.connection)
-        job = dg.define_asset_job(f"sync_{self.connection.name}", selection=dg.AssetSelection.assets(assets))
-        return dg.Definitions(assets=[assets], jobs=[job])
+        job = dg.define_asset_job(sync_job_name(self.connection), selection=dg.AssetSelection.assets(assets))
+        sensor = landed_sensor(self.connection, stream_keys(self.connection))
+        return dg.Definitions(assets=[assets], jobs=[job], sensors=[sensor])
+
+
+def stream_keys(connection: Connection) -> dict[str, dg.AssetKey]:
+    """The landing asset of each stream."""
+    return {
+        stream.name: dg.AssetKey(landing_key(connection.namespace, stream.name))
+        for stream in connection.streams
+    }
 
 
 def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinition:
@@ -38,7 +48,7 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
         table.stream: table for table in declared_datasets().bronze if table.connection == connection.name
     }
     specs = [_spec(source, connection, stream, tables.get(stream.name)) for stream in connection.streams]
-    streams = {spec.key: stream for spec, stream in zip(specs, connection.streams, strict=True)}
+    keys = stream_keys(connection)
 
     @dg.multi_asset(
         name=f"airbyte_{connection.name}",
@@ -56,8 +66,14 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
 
         with as_failures():
             result = sync(lakehouse.settings.airbyte, connection.name, context.log.info)
-            for key, stream in streams.items():
-                metadata = stream_metadata(result, connection.namespace, stream.name, lakehouse.settings)
+            for stream, key in keys.items():
+                metadata = {
+                    **stream_metadata(
+                        result.report, connection.namespace, stream, lakehouse.settings, log=result.log
+                    ),
+                    "airbyte/adopted": result.adopted,
+                    "seconds": round(result.seconds, 3),
+                }
                 if key in context.selected_asset_keys:
                     yield dg.MaterializeResult(asset_key=key, metadata=metadata)
                 else:

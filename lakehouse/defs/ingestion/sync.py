@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakehouse.clients.airbyte import PUBLIC, AirbyteClient, JobReport, id_of
-from lakehouse.errors import PermanentError, ServiceRefusedError, TransientError
+from lakehouse.clients.airbyte import FINISHED, PUBLIC, UNFINISHED, AirbyteClient, JobReport, id_of
+from lakehouse.errors import LakehouseError, PermanentError, ServiceRefusedError, TransientError
 from lakehouse.settings import AirbyteSettings
 
 if TYPE_CHECKING:
     from dagster_airbyte.resources import AirbyteClient as JobClient
 
-UNFINISHED = frozenset({"pending", "queued", "running", "incomplete"})
-"""`incomplete` is a failed attempt that Airbyte will repeat; `queued` is unknown to dagster-airbyte 0.29."""
-FINISHED = frozenset({"succeeded", "failed", "cancelled", "error"})
 FIRST_POLL = 0.1
 LOOK_BACK = timedelta(days=2)
 
@@ -49,13 +46,7 @@ def sync(settings: AirbyteSettings, connection: str, log: Callable[[str], None])
     """
     started = time.monotonic()
     with AirbyteClient(settings) as airbyte:
-        found = airbyte.find("connections", connection)
-        if found is None:
-            raise PermanentError(
-                f"has no connection {connection!r}",
-                where=f"Airbyte at {settings.url}",
-                remedy="`lakehouse connections apply` makes the declared ones",
-            )
+        found = airbyte.connection(connection)
         jobs = _job_client(settings, airbyte.workspace_id)
         try:
             job_id, adopted = _begin(jobs, id_of("connections", found), log)
@@ -65,7 +56,7 @@ def sync(settings: AirbyteSettings, connection: str, log: Callable[[str], None])
             raise
         report = airbyte.job_report(job_id)
         if status != "succeeded":
-            raise _failed(report, status, connection, settings)
+            raise failed(report, status, connection, settings)
         log_state = airbyte.log_state(id_of("connections", found))
         return SyncResult(report, time.monotonic() - started, log_state, adopted)
 
@@ -102,13 +93,13 @@ def _wait(jobs: JobClient, job_id: int, poll_seconds: float, *, adopted: bool) -
             jobs.cancel_job(job_id)
 
 
-def _failed(report: JobReport, status: str, connection: str, settings: AirbyteSettings) -> Exception:
+def failed(report: JobReport, status: str, connection: str, settings: AirbyteSettings) -> LakehouseError:
+    """The error that a job's failure is, with Airbyte's words."""
     where = f"Airbyte at {settings.url}, connection {connection}, job {report.job_id}"
     if status == "cancelled":
         return PermanentError("was cancelled", where=where)
-    kind: type[Exception] = ServiceRefusedError if report.permanent else TransientError
-    arguments: dict[str, Any] = {"where": where}
-    return kind(f"sync failed: {report.failure or 'Airbyte gives no reason'}", **arguments)
+    kind: type[LakehouseError] = ServiceRefusedError if report.permanent else TransientError
+    return kind(f"sync failed: {report.failure or 'Airbyte gives no reason'}", where=where)
 
 
 def _job_client(settings: AirbyteSettings, workspace_id: str) -> JobClient:

@@ -1,0 +1,61 @@
+"""Whether the newest sync of a connection succeeded, as an asset check of every stream it lands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import dagster as dg
+
+from lakehouse.clients.airbyte import JobReport
+from lakehouse.defs.ingestion.report import JOB
+
+LAST_SYNC = "last_sync_succeeded"
+
+
+def last_sync_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Every landed stream has one."""
+    return dg.AssetCheckSpec(
+        LAST_SYNC, asset=key, description="The newest sync of the connection succeeded, whoever started it."
+    )
+
+
+def last_sync_facts(job: JobReport) -> dict[str, Any]:
+    """How a finished job ended, as the fields of a check's result."""
+    failure = job.failure or "Airbyte gives no reason"
+    failed = f"Airbyte job {job.job_id} {job.status}: {failure}"
+    return {
+        "passed": job.status == "succeeded",
+        "description": None if job.status == "succeeded" else failed,
+        "metadata": {JOB: job.job_id, "airbyte/job_status": job.status}
+        | ({"airbyte/failure": job.failure} if job.failure else {}),
+    }
+
+
+class LastSyncChecks:
+    """The newest results of some streams, and those that follow them."""
+
+    def __init__(self, instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]) -> None:
+        self._newest = {key: _newest(instance, key) for key in keys}
+
+    def after(self, job: JobReport) -> Iterator[dg.AssetCheckEvaluation]:
+        """The results that a finished job brings: of every failed one, and of the first good one after it.
+
+        A job that is not newer than the one that a result names brings none.
+        """
+        facts = last_sync_facts(job)
+        for key, (passed, told) in self._newest.items():
+            if job.job_id > told and not (passed and facts["passed"]):
+                self._newest[key] = (facts["passed"], job.job_id)
+                yield dg.AssetCheckEvaluation(asset_key=key, check_name=LAST_SYNC, **facts)
+
+
+def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> tuple[bool, int]:
+    """Whether the newest result passed, and the job that it names; 0 where there is none."""
+    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, LAST_SYNC))
+    event = record.event.dagster_event if record and record.event else None
+    result = event.event_specific_data if event else None
+    if not isinstance(result, dg.AssetCheckEvaluation):  # a run meant to check and did not
+        return False, 0
+    job = result.metadata.get(JOB)
+    return result.passed, int(str(job.value)) if job else 0

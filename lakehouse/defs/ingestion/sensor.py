@@ -1,0 +1,142 @@
+"""Syncs that Airbyte started by itself, told as landing events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+from lakehouse.defs.ingestion.declaration import Connection
+from lakehouse.defs.resources import LakehouseResource
+
+if TYPE_CHECKING:
+    from lakehouse.clients.airbyte import Job
+    from lakehouse.settings import Settings
+
+SECONDS = 30
+_MOST_JOBS = 25
+"""Told in one tick; the next one goes on."""
+_AT_WORK = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+_EVERY_ASSET = "__ASSET_JOB"
+"""Dagster's name for the job of all assets."""
+_Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+
+
+def sync_job_name(connection: Connection) -> str:
+    """The job that syncs a connection."""
+    return f"sync_{connection.name}"
+
+
+def landed_sensor(connection: Connection, streams: Mapping[str, dg.AssetKey]) -> dg.SensorDefinition:
+    """Tells what jobs landed that no Dagster run started: an event a stream and job, as landing assets tell it.
+
+    It runs where the connection is declared with a schedule of its own; where Dagster starts the syncs it can be
+    turned on for those that people start in Airbyte. A tick fails while Airbyte does not answer. A job is told once,
+    for every event names its job and is looked up before another is told; only a run that begins to sync while a tick
+    writes its events may tell of the same job.
+    """
+    scheduled = connection.schedule != "manual"
+
+    @dg.sensor(
+        name=f"airbyte_{connection.name}_landed",
+        description=f"Tells what syncs of connection {connection.name} landed that Airbyte started by itself.",
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if scheduled else dg.DefaultSensorStatus.STOPPED,
+    )
+    def landed(
+        context: dg.SensorEvaluationContext, lakehouse: LakehouseResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        return _look(context, lakehouse.settings, connection, streams)
+
+    return landed
+
+
+def _look(
+    context: dg.SensorEvaluationContext,
+    settings: Settings,
+    connection: Connection,
+    streams: Mapping[str, dg.AssetKey],
+) -> dg.SensorResult | dg.SkipReason:
+    """One tick. Events are written before the cursor: a tick that dies between is repeated, and tells nothing twice.
+
+    Raises:
+        ServiceDownError: Airbyte does not answer.
+        PermanentError: it has no such connection.
+    """
+    from lakehouse.clients.airbyte import AirbyteClient, id_of
+    from lakehouse.defs.ingestion.landed import Landed
+    from lakehouse.defs.ingestion.last_sync import LastSyncChecks
+    from lakehouse.defs.ingestion.told import ToldJobs
+
+    cursor = _Cursor.read(context.cursor)
+    with AirbyteClient(settings.airbyte) as airbyte:
+        id_ = id_of("connections", airbyte.connection(connection.name))
+        listed = airbyte.jobs(id_, cursor.started if cursor else None)
+        # Asked after the list: the run of a job that is listed as finished is either still here, or has told.
+        if run := _run_at_work(context.instance, connection, set(streams.values())):
+            return dg.SkipReason(f"run {run} syncs connection {connection.name} and tells of it itself")
+        told = ToldJobs(context.instance, streams)
+        after = cursor.job if cursor else told.newest_job
+        jobs = _to_tell([job for job in listed if job.id > after], connection)
+        log = airbyte.log_state(id_) if jobs else {}
+        checks = LastSyncChecks(context.instance, streams.values())
+        events: list[_Event] = []
+        for found in islice(Landed(airbyte, settings, connection, told).by(jobs, log), _MOST_JOBS):
+            events += [
+                dg.AssetMaterialization(streams[stream], metadata=metadata)
+                for stream, metadata in found.streams.items()
+            ]
+            if found.job.finished:
+                events += checks.after(found.report)
+                cursor = _Cursor(found.job.id, found.job.started)
+    if not events:
+        return dg.SensorResult(
+            cursor=cursor.text if cursor else None,
+            skip_reason=f"nothing new from connection {connection.name} of Airbyte at {settings.airbyte.url}",
+        )
+    return dg.SensorResult(asset_events=events, cursor=cursor.text if cursor else None)
+
+
+def _to_tell(jobs: list[Job], connection: Connection) -> list[Job]:
+    """The finished jobs, and of a connection that syncs all the time what the one that runs has landed so far."""
+    if connection.schedule == "continuous":
+        return jobs
+    return list(takewhile(lambda job: job.finished, jobs))
+
+
+def _run_at_work(instance: dg.DagsterInstance, connection: Connection, keys: set[dg.AssetKey]) -> str | None:
+    """The id of a run that has not ended and syncs the connection."""
+    for run in instance.get_runs(RunsFilter(statuses=_AT_WORK)):
+        whole = run.job_name in (sync_job_name(connection), _EVERY_ASSET)
+        if keys & run.asset_selection if run.asset_selection is not None else whole:
+            return run.run_id
+    return None
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """The newest job that all is told of."""
+
+    job: int
+    started: datetime
+
+    @classmethod
+    def read(cls, text: str | None) -> _Cursor | None:
+        kept = json.loads(text) if text else None
+        return cls(kept["job"], datetime.fromisoformat(kept["started"])) if kept else None
+
+    @property
+    def text(self) -> str:
+        return json.dumps({"job": self.job, "started": self.started.isoformat()})
