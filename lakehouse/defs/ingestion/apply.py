@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from lakehouse.clients.airbyte import AirbyteClient, Kind, id_of
-from lakehouse.defs.ingestion.declaration import CONTINUOUS, FOLDER, Connection, declarations
+from lakehouse.defs.ingestion.declaration import CONTINUOUS, FOLDER, Connection, Source, declarations
 from lakehouse.defs.ingestion.differences import Difference, differences
 from lakehouse.defs.ingestion.references import resolve
 from lakehouse.settings import Settings, environment
@@ -61,17 +61,25 @@ def apply_connections(
     }
     with AirbyteClient(settings.airbyte) as airbyte:
         apply = _Applier(airbyte, dry_run=dry_run)
-        destination = apply.ensure("destinations", DESTINATION, {"configuration": destination_of(settings)})
+        destination = apply.destination(settings)
         for path, declaration in chosen.items():
-            source = apply.ensure("sources", declaration.source.name, {"configuration": configurations[path]})
-            body = {
-                "sourceId": source,
-                "destinationId": destination,
-                **_connection_body(declaration.connection),
-            }
-            apply.ensure("connections", declaration.connection.name, body)
+            apply.connection(declaration.source, configurations[path], declaration.connection, destination)
         if prune:
             apply.prune(destination, {declaration.connection.name for declaration in declared.values()})
+        return apply.changes
+
+
+def drift_of(settings: Settings, source: Source, connection: Connection) -> list[Change]:
+    """What would become of one declared connection, its source and the destination; nothing is changed.
+
+    Raises:
+        ConfigurationError, ServiceDownError, ServiceRefusedError: as `apply_connections` does.
+    """
+    where = f"connection {connection.name}: source.configuration"
+    configuration = resolve(source.configuration, environment(settings), where=where)
+    with AirbyteClient(settings.airbyte) as airbyte:
+        apply = _Applier(airbyte, dry_run=True)
+        apply.connection(source, configuration, connection, apply.destination(settings))
         return apply.changes
 
 
@@ -139,6 +147,7 @@ def _schedule(declared: str) -> dict[str, str]:
 
 _NEW = "(new)"
 """Stands for the id of what a dry run would create."""
+_CREDENTIALS = {"access_key_id", "secret_access_key"}
 
 
 class _Applier:
@@ -147,13 +156,33 @@ class _Applier:
         self._dry_run = dry_run
         self.changes: list[Change] = []
 
-    def ensure(self, kind: Kind, name: str, body: dict[str, Any]) -> str:
-        """The id of the one of that name, after it is as declared."""
+    def destination(self, settings: Settings) -> str:
+        """The id of the lake's destination, after it is as the settings say."""
+        configuration = destination_of(settings)
+        shown = dict.fromkeys(_CREDENTIALS & configuration.keys(), "(from the settings)")
+        body = {"configuration": configuration}
+        return self.ensure(
+            "destinations", DESTINATION, body, written={"configuration": configuration | shown}
+        )
+
+    def connection(
+        self, source: Source, configuration: dict[str, Any], connection: Connection, destination: str
+    ) -> None:
+        """Source and connection, after they are as declared; `configuration` is the source's, resolved."""
+        written = {"configuration": source.configuration}
+        source_id = self.ensure("sources", source.name, {"configuration": configuration}, written=written)
+        body = {"sourceId": source_id, "destinationId": destination, **_connection_body(connection)}
+        self.ensure("connections", connection.name, body)
+
+    def ensure(
+        self, kind: Kind, name: str, body: dict[str, Any], *, written: dict[str, Any] | None = None
+    ) -> str:
+        """The id of the one of that name, after it is as declared; `written` is the body without secrets."""
         existing = self._airbyte.find(kind, name)
         if existing is None:
             self.changes.append(Change(kind, name, "created"))
             return _NEW if self._dry_run else id_of(kind, self._airbyte.create(kind, {"name": name, **body}))
-        found = list(differences(body, existing))
+        found = list(differences(body, existing, written=written))
         if found and not self._dry_run:
             # Airbyte masks secrets: whether they are still right cannot be seen, so they are sent again.
             self._airbyte.patch(kind, id_of(kind, existing), {"name": name, **body})

@@ -6,6 +6,7 @@ import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable, landing_key
 from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.ingestion.checks import connection_checks
 from lakehouse.defs.ingestion.declaration import Connection, Source, Stream
 from lakehouse.defs.ingestion.sensor import landed_sensor, sync_job_name
 from lakehouse.defs.metadata import table_metadata
@@ -27,11 +28,16 @@ class LakehouseAirbyteComponent(dg.Component, dg.Model, dg.Resolvable):
     connection: Connection
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002  Dagster's signature
-        """One multi-asset and a job of it, and a sensor of syncs that others start; needs no Airbyte."""
+        """One multi-asset, its checks and its job, and a sensor of syncs that others start; needs no Airbyte."""
         assets = landing_assets(self.source, self.connection)
         job = dg.define_asset_job(sync_job_name(self.connection), selection=dg.AssetSelection.assets(assets))
-        sensor = landed_sensor(self.connection, stream_keys(self.connection))
-        return dg.Definitions(assets=[assets], jobs=[job], sensors=[sensor])
+        keys = stream_keys(self.connection)
+        return dg.Definitions(
+            assets=[assets],
+            asset_checks=[connection_checks(self.source, self.connection, keys.values())],
+            jobs=[job],
+            sensors=[landed_sensor(self.connection, keys)],
+        )
 
 
 def stream_keys(connection: Connection) -> dict[str, dg.AssetKey]:
