@@ -219,8 +219,18 @@ class AirbyteClient:
 
     def log_state(self, connection_id: str) -> dict[str, Any]:
         """Where a log-based connection stands, as its source keeps it (`POST /api/v1/state/get`); else empty."""
+        return dict((self._global_state(connection_id) or {}).get("sharedState") or {})
+
+    def log_streams(self, connection_id: str) -> set[str] | None:
+        """The streams of which a log-based connection keeps a state; None when it keeps none of its log."""
+        state = self._global_state(connection_id)
+        if state is None:
+            return None
+        return {stream["streamDescriptor"]["name"] for stream in state.get("streamStates") or []}
+
+    def _global_state(self, connection_id: str) -> dict[str, Any] | None:
         answer = self._api.call("POST", "/api/v1/state/get", json={"connectionId": connection_id})
-        return dict((answer.get("globalState") or {}).get("sharedState") or {})
+        return answer.get("globalState")
 
     def job_report(self, job_id: int) -> JobReport:
         """Rows, bytes and failure of a job (`POST /api/v1/jobs/get`)."""

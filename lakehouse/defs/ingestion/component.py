@@ -1,6 +1,7 @@
 """The `defs.yaml` component of the ingestion layer: one Airbyte connection as landing assets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from lakehouse.defs.ingestion.sensor import landed_sensor, sync_job_name
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
+from lakehouse.settings import Settings
 
 
 class LakehouseAirbyteComponent(dg.Component, dg.Model, dg.Resolvable):
@@ -49,7 +51,10 @@ def stream_keys(connection: Connection) -> dict[str, dg.AssetKey]:
 
 
 def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinition:
-    """The landed streams of a connection; whichever of them is asked for, Airbyte syncs them all."""
+    """The landed streams of a connection; whichever of them is asked for, Airbyte syncs them all.
+
+    Where Airbyte syncs all the time, a run starts nothing: it tells what is landed, see `follow`.
+    """
     tables = {
         table.stream: table for table in declared_datasets().bronze if table.connection == connection.name
     }
@@ -67,25 +72,49 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
     def sync_connection(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
-        from lakehouse.defs.ingestion.report import stream_metadata
-        from lakehouse.defs.ingestion.sync import sync
-
         with as_failures():
-            result = sync(lakehouse.settings.airbyte, connection.name, context.log.info)
-            for stream, key in keys.items():
-                metadata = {
-                    **stream_metadata(
-                        result.report, connection.namespace, stream, lakehouse.settings, log=result.log
-                    ),
-                    "airbyte/adopted": result.adopted,
-                    "seconds": round(result.seconds, 3),
-                }
-                if key in context.selected_asset_keys:
-                    yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-                else:
-                    yield dg.AssetMaterialization(asset_key=key, metadata=metadata)
+            landed = _landed(context, lakehouse.settings, connection, keys)
+        for stream, key in keys.items():
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key, metadata=landed[stream])
+            else:
+                yield dg.AssetMaterialization(asset_key=key, metadata=landed[stream])
 
     return sync_connection
+
+
+def _landed(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    connection: Connection,
+    keys: Mapping[str, dg.AssetKey],
+) -> Mapping[str, dict[str, Any]]:
+    """The metadata of each stream's event: of a sync, or of what is landed by now where Airbyte syncs all the time.
+
+    Raises:
+        LakehouseError: as `sync` and `follow` do.
+    """
+    if connection.schedule == "continuous":
+        from lakehouse.defs.ingestion.follow import follow
+        from lakehouse.defs.ingestion.told import ToldJobs
+
+        *older, newest = follow(settings, connection, ToldJobs(context.instance, keys), context.log.info)
+        for job in older:
+            for stream, metadata in job.streams.items():
+                context.log_event(dg.AssetMaterialization(keys[stream], metadata=metadata))
+        return newest.streams
+    from lakehouse.defs.ingestion.report import stream_metadata
+    from lakehouse.defs.ingestion.sync import sync
+
+    result = sync(settings.airbyte, connection.name, context.log.info)
+    run = {"airbyte/adopted": result.adopted, "seconds": round(result.seconds, 3)}
+    return {
+        stream: {
+            **stream_metadata(result.report, connection.namespace, stream, settings, log=result.log),
+            **run,
+        }
+        for stream in keys
+    }
 
 
 def _spec(source: Source, connection: Connection, stream: Stream, table: BronzeTable | None) -> dg.AssetSpec:

@@ -38,7 +38,9 @@ class Landed:
         self._connection = connection
         self._told = told
 
-    def by(self, jobs: Sequence[Job], log: Mapping[str, Any]) -> Iterator[LandedJob]:
+    def by(
+        self, jobs: Sequence[Job], log: Mapping[str, Any], *, every_stream: bool = False
+    ) -> Iterator[LandedJob]:
         """What each of the jobs landed, given oldest first; the last must be the connection's newest job.
 
         A job that succeeded tells of every stream, of those without rows too: they are in step with the source. Any
@@ -46,19 +48,23 @@ class Landed:
 
         Args:
             log: where the source stands now, which is told with the newest job.
+            every_stream: the newest job tells of every stream, whether there is something new or not.
         """
         for job, before in zip_longest(jobs, (job.started for job in jobs[1:])):
             if job.type in LANDING_JOBS:
-                yield self._of(job, before, {} if before else log)
+                newest = before is None
+                yield self._of(job, before, log if newest else {}, every_stream=every_stream and newest)
 
-    def _of(self, job: Job, before: datetime | None, log: Mapping[str, Any]) -> LandedJob:
+    def _of(
+        self, job: Job, before: datetime | None, log: Mapping[str, Any], *, every_stream: bool
+    ) -> LandedJob:
         report = self._airbyte.job_report(job.id)
         streams = {}
         for stream in self._connection.streams:
-            told = self._told.of(stream.name, job.id)
+            told = self._told.of(stream.name, report)
             stats = report.streams.get(stream.name)
             new = (stats.rows if stats else 0) - (told.rows if told else 0)
-            if new > 0 or (told is None and report.status == "succeeded"):
+            if every_stream or new > 0 or (told is None and report.status == "succeeded"):
                 streams[stream.name] = stream_metadata(
                     report, self._connection.namespace, stream.name, self._settings,
                     log=log, told=told, before=before,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from lakehouse.clients.airbyte import JobReport
-from lakehouse.defs.ingestion.report import JOB
+from lakehouse.defs.ingestion.report import JOB, JOB_STARTED
+from lakehouse.defs.ingestion.told import moment_of
 
 LAST_SYNC = "last_sync_succeeded"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def last_sync_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -28,6 +31,7 @@ def last_sync_facts(job: JobReport) -> dict[str, Any]:
         "passed": job.status == "succeeded",
         "description": None if job.status == "succeeded" else failed,
         "metadata": {JOB: job.job_id, "airbyte/job_status": job.status}
+        | ({JOB_STARTED: dg.MetadataValue.timestamp(job.started)} if job.started else {})
         | ({"airbyte/failure": job.failure} if job.failure else {}),
     }
 
@@ -44,18 +48,21 @@ class LastSyncChecks:
         A job that is not newer than the one that a result names brings none.
         """
         facts = last_sync_facts(job)
+        place = (job.started or _NEVER, job.job_id)
         for key, (passed, told) in self._newest.items():
-            if job.job_id > told and not (passed and facts["passed"]):
-                self._newest[key] = (facts["passed"], job.job_id)
+            if place > told and not (passed and facts["passed"]):
+                self._newest[key] = (facts["passed"], place)
                 yield dg.AssetCheckEvaluation(asset_key=key, check_name=LAST_SYNC, **facts)
 
 
-def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> tuple[bool, int]:
-    """Whether the newest result passed, and the job that it names; 0 where there is none."""
+def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> tuple[bool, tuple[datetime, int]]:
+    """Whether the newest result passed, and the job that it names: when it was made, and its number."""
     record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, LAST_SYNC))
     event = record.event.dagster_event if record and record.event else None
     result = event.event_specific_data if event else None
     if not isinstance(result, dg.AssetCheckEvaluation):  # a run meant to check and did not
-        return False, 0
-    job = result.metadata.get(JOB)
-    return result.passed, int(str(job.value)) if job else 0
+        return False, (_NEVER, 0)
+    metadata = result.metadata
+    if JOB_STARTED not in metadata:
+        return result.passed, (_NEVER, 0)
+    return result.passed, (moment_of(metadata, JOB_STARTED), int(str(metadata[JOB].value)))

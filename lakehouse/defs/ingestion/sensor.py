@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -29,6 +28,7 @@ _AT_WORK = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _EVERY_ASSET = "__ASSET_JOB"
 """Dagster's name for the job of all assets."""
 _Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
@@ -87,11 +87,12 @@ def _look(
         # Asked after the list: the run of a job that is listed as finished is either still here, or has told.
         if run := _run_at_work(context.instance, connection, set(streams.values())):
             return dg.SkipReason(f"run {run} syncs connection {connection.name} and tells of it itself")
-        told = ToldJobs(context.instance, streams)
-        after = cursor.job if cursor else told.newest_job
-        jobs = _to_tell([job for job in listed if job.id > after], connection)
+        new = [job for job in listed if cursor is None or _Cursor.of(job) > cursor]
+        told = ToldJobs(context.instance, streams if new else {}, cursor.started if cursor else None)
+        cursor = cursor or _Cursor(told.newest_start or _NEVER, 0)
+        jobs = _to_tell([job for job in new if _Cursor.of(job) > cursor], connection)
         log = airbyte.log_state(id_) if jobs else {}
-        checks = LastSyncChecks(context.instance, streams.values())
+        checks = LastSyncChecks(context.instance, streams.values() if jobs else ())
         events: list[_Event] = []
         for found in islice(Landed(airbyte, settings, connection, told).by(jobs, log), _MOST_JOBS):
             events += [
@@ -100,13 +101,13 @@ def _look(
             ]
             if found.job.finished:
                 events += checks.after(found.report)
-                cursor = _Cursor(found.job.id, found.job.started)
+                cursor = _Cursor.of(found.job)
     if not events:
         return dg.SensorResult(
-            cursor=cursor.text if cursor else None,
+            cursor=cursor.text,
             skip_reason=f"nothing new from connection {connection.name} of Airbyte at {settings.airbyte.url}",
         )
-    return dg.SensorResult(asset_events=events, cursor=cursor.text if cursor else None)
+    return dg.SensorResult(asset_events=events, cursor=cursor.text)
 
 
 def _to_tell(jobs: list[Job], connection: Connection) -> list[Job]:
@@ -125,18 +126,21 @@ def _run_at_work(instance: dg.DagsterInstance, connection: Connection, keys: set
     return None
 
 
-@dataclass(frozen=True)
-class _Cursor:
-    """The newest job that all is told of."""
+class _Cursor(NamedTuple):
+    """The newest job that all is told of; its number alone says nothing in an Airbyte that was made anew."""
 
-    job: int
     started: datetime
+    job: int
+
+    @classmethod
+    def of(cls, job: Job) -> _Cursor:
+        return cls(job.started, job.id)
 
     @classmethod
     def read(cls, text: str | None) -> _Cursor | None:
         kept = json.loads(text) if text else None
-        return cls(kept["job"], datetime.fromisoformat(kept["started"])) if kept else None
+        return cls(datetime.fromisoformat(kept["started"]), kept["job"]) if kept else None
 
     @property
     def text(self) -> str:
-        return json.dumps({"job": self.job, "started": self.started.isoformat()})
+        return json.dumps({"started": self.started.isoformat(), "job": self.job})

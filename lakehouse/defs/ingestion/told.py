@@ -2,55 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from dagster import AssetRecordsFilter
 
+from lakehouse.clients.airbyte import JobReport
 from lakehouse.defs.ingestion.report import JOB, JOB_BYTES, JOB_ROWS, JOB_STARTED, LAST_FILE, Told
-from lakehouse.defs.metadata import CHANGED
 
-_EVENTS = 200
-"""A stream's newest events; what is older than all of them is not asked for."""
+_PAGE = 200
 
 
 class ToldJobs:
-    """One look at the newest landing events of some streams."""
+    """One look at the newest landing events of some streams.
 
-    def __init__(self, instance: dg.DagsterInstance, streams: Mapping[str, dg.AssetKey]) -> None:
-        self.newest_job = 0
-        """The newest job that an event tells of; 0 when there is none."""
+    A job is known by its number and the second in which it was made: an Airbyte that was made anew, or another one
+    under the same settings, counts from 1 again.
+    """
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        streams: Mapping[str, dg.AssetKey],
+        since: datetime | None = None,
+    ) -> None:
+        """Reads back to the events of jobs that were made before `since`; without, the newest page of each stream."""
         self.newest_start: datetime | None = None
-        """When it began."""
-        self._jobs: dict[tuple[str, int], Told] = {}
+        """When the newest job was made that an event tells of; None when there is none."""
+        self._jobs: dict[tuple[str, int, datetime | None], Told] = {}
         for stream, key in streams.items():
-            page = instance.fetch_materializations(AssetRecordsFilter(asset_key=key), limit=_EVENTS)
-            for record in page.records:
-                if record.asset_materialization:
-                    self._add(stream, record.asset_materialization.metadata)
+            for record in _events(instance, key, since):
+                self._add(stream, record.metadata)
 
-    def of(self, stream: str, job_id: int) -> Told | None:
+    def of(self, stream: str, job: JobReport) -> Told | None:
         """What was told of that job's stream; None when no event names it."""
-        return self._jobs.get((stream, job_id))
+        return self._jobs.get((stream, job.job_id, job.started))
 
     def _add(self, stream: str, metadata: Mapping[str, dg.MetadataValue[Any]]) -> None:
-        if JOB not in metadata:
+        if JOB not in metadata or JOB_STARTED not in metadata:
             return
-        place = (stream, int(_value(metadata, JOB)))
-        # Events of earlier versions tell the whole job and no sum.
+        started = moment_of(metadata, JOB_STARTED)
+        self.newest_start = max(self.newest_start or started, started)
+        place = (stream, int(_value(metadata, JOB)), started)
         told = Told(
-            rows=_value(metadata, JOB_ROWS) if JOB_ROWS in metadata else _value(metadata, CHANGED) or 0,
-            bytes=_value(metadata, JOB_BYTES) or 0,
+            rows=_value(metadata, JOB_ROWS),
+            bytes=_value(metadata, JOB_BYTES),
             last_file=_value(metadata, LAST_FILE),
         )
         known = self._jobs.get(place)
         self._jobs[place] = told if known is None or told.rows > known.rows else known
-        if place[1] > self.newest_job:
-            self.newest_job = place[1]
-            started = _value(metadata, JOB_STARTED)
-            self.newest_start = datetime.fromtimestamp(started, UTC) if started else None
+
+
+def _events(
+    instance: dg.DagsterInstance, key: dg.AssetKey, since: datetime | None
+) -> Iterator[dg.AssetMaterialization]:
+    wanted, cursor = AssetRecordsFilter(asset_key=key), None
+    while True:
+        page = instance.fetch_materializations(wanted, limit=_PAGE, cursor=cursor)
+        events = [record.asset_materialization for record in page.records if record.asset_materialization]
+        yield from events
+        starts = [moment_of(event.metadata, JOB_STARTED) for event in events if JOB_STARTED in event.metadata]
+        if since is None or not page.has_more or not starts or max(starts) < since:
+            return
+        cursor = page.cursor
+
+
+def moment_of(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> datetime:
+    """A time stamp of an event."""
+    return datetime.fromtimestamp(_value(metadata, name), UTC)
 
 
 def _value(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> Any:

@@ -4,7 +4,9 @@ import dagster as dg
 import pytest
 
 from lakehouse_tests.defs.ingestion.site import Site
-from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer
+from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, database, postgres_port
+
+__all__ = ["database", "instance", "postgres_port", "site"]
 
 
 @pytest.fixture(scope="module")

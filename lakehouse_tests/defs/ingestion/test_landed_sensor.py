@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -91,6 +93,20 @@ def test_a_job_of_a_run_is_told_by_the_run_alone(site: Site, instance: dg.Dagste
     assert len(jobs(after)) == 1
     told_jobs = events_of(instance, live.keys["things"])
     assert len(told_jobs) == len(set(told_jobs)) == 3
+
+
+def test_an_airbyte_that_counts_from_one_again_is_told_of(site: Site, instance: dg.DagsterInstance) -> None:
+    live = good(site)
+    job = live.made.sync()["jobId"]
+    old = {"airbyte/job_id": job, "airbyte/job_rows": 3, "airbyte/job_bytes": 9, CHANGED: 3}
+    started = dg.MetadataValue.timestamp(datetime(2026, 1, 1, tzinfo=UTC))
+    event = dg.AssetMaterialization(live.keys["things"], metadata={**old, "airbyte/job_started": started})
+    instance.report_runless_asset_event(event)
+    assert jobs(live.tick(instance, None)) == [job]
+    assert jobs(live.tick(instance, None)) == []
+    of_another = json.dumps({"started": "2026-01-01T00:00:00+00:00", "job": job + 100})
+    live.made.sync()
+    assert len(jobs(live.tick(instance, of_another))) == 1
 
 
 def test_while_a_run_syncs_its_job_is_left_to_it(site: Site, instance: dg.DagsterInstance) -> None:

@@ -1,0 +1,114 @@
+"""A connection that Airbyte syncs all the time: what it has landed by now, without a wait for a job's end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lakehouse.clients.airbyte import AirbyteClient, Job, id_of
+from lakehouse.defs.ingestion.declaration import CONTINUOUS, Connection
+from lakehouse.defs.ingestion.landed import LANDING_JOBS, Landed, LandedJob
+from lakehouse.defs.ingestion.sync import failed
+from lakehouse.defs.ingestion.told import ToldJobs
+from lakehouse.errors import PermanentError, TransientError
+from lakehouse.settings import Settings
+
+START_SECONDS = 15
+"""How long Airbyte may take to start a connection's first job."""
+SETTLED_SECONDS = 30
+"""A job that follows a failed one and runs this long, or lands rows before that, does not fail as that one did."""
+
+
+def follow(
+    settings: Settings, connection: Connection, told: ToldJobs, log: Callable[[str], None]
+) -> list[LandedJob]:
+    """What the connection's jobs landed since the last event, oldest first; the newest tells of every stream.
+
+    No job is started, and a job that runs is not waited for: with the schedule `continuous` it reads until its time
+    is over. What is promised: every stream has been read in full once, the newest job that ended did so well, and all
+    that Airbyte has committed to landing is told. A change that the source committed less than Airbyte's lag ago (two
+    seconds at the median from the embedded server) may be told by the next event. Waited for are a stream's first
+    read, and a job that follows a failed one until it works.
+
+    Raises:
+        ServiceDownError: Airbyte does not answer.
+        PermanentError: no such connection, or its live schedule is another one, or its newest job was cancelled.
+        ServiceRefusedError, TransientError: the newest job failed; carries Airbyte's failure text.
+    """
+    with AirbyteClient(settings.airbyte) as airbyte:
+        live = airbyte.connection(connection.name)
+        _require_continuous(live, connection, settings)
+        id_ = id_of("connections", live)
+        jobs = _settled(airbyte, id_, connection, told, log)
+        landed = Landed(airbyte, settings, connection, told)
+        return list(landed.by(jobs, airbyte.log_state(id_), every_stream=True))
+
+
+def _require_continuous(live: dict[str, Any], connection: Connection, settings: Settings) -> None:
+    schedule = live.get("schedule") or {}
+    where = f"Airbyte at {settings.airbyte.url}, connection {connection.name}"
+    if not str(schedule.get("cronExpression", "")).startswith(CONTINUOUS):
+        kind = schedule.get("cronExpression") or schedule.get("scheduleType") or "unknown"
+        remedy = "`lakehouse connections apply` makes it so"
+        raise PermanentError(f"schedule is {kind}, declared is continuous", where=where, remedy=remedy)
+    if live.get("status") != "active":
+        raise PermanentError(f"it is {live.get('status')}", where=where, remedy="enable it in Airbyte")
+
+
+def _settled(
+    airbyte: AirbyteClient, id_: str, connection: Connection, told: ToldJobs, log: Callable[[str], None]
+) -> Sequence[Job]:
+    """The jobs since the newest that is told, as soon as the newest of all is known to work."""
+    started, said = time.monotonic(), ""
+    while True:
+        listed = airbyte.jobs(id_, told.newest_start)
+        jobs = [job for job in listed if job.type in LANDING_JOBS]
+        why = _why_wait(airbyte, id_, connection, jobs, told)
+        if why is None:
+            return jobs
+        if not jobs and time.monotonic() - started > START_SECONDS:
+            raise TransientError(
+                f"has started no job in {START_SECONDS} seconds, though the schedule is continuous",
+                where=f"Airbyte at {airbyte.settings.url}, connection {connection.name}",
+            )
+        if why != said:
+            log(why)
+            said = why
+        time.sleep(airbyte.settings.poll_seconds)
+
+
+def _why_wait(
+    airbyte: AirbyteClient, id_: str, connection: Connection, jobs: Sequence[Job], told: ToldJobs
+) -> str | None:
+    """What is waited for; None when the newest job works or has ended well."""
+    if not jobs:
+        return "Airbyte has started no job of this connection yet"
+    newest = jobs[-1]
+    if newest.finished or newest.status == "incomplete":
+        if newest.status == "succeeded":
+            return None
+        raise failed(airbyte.job_report(newest.id), newest.status, connection.name, airbyte.settings)
+    missing = _never_read(airbyte, id_, connection, jobs, told)
+    if missing:
+        return f"Airbyte job {newest.id} reads for the first time: {', '.join(missing)}"
+    if len(jobs) > 1 and jobs[-2].status in ("failed", "error"):
+        age = (datetime.now(UTC) - newest.started).total_seconds()
+        rows = sum(stream.rows for stream in airbyte.job_report(newest.id).streams.values())
+        if not rows and age < SETTLED_SECONDS:
+            return f"Airbyte job {jobs[-2].id} failed: job {newest.id} has to show that it works"
+    return None
+
+
+def _never_read(
+    airbyte: AirbyteClient, id_: str, connection: Connection, jobs: Sequence[Job], told: ToldJobs
+) -> list[str]:
+    """The streams whose first read is not known to be complete while the newest job runs."""
+    read = airbyte.log_streams(id_)
+    if read is not None:
+        logged = [s.name for s in connection.streams if s.sync_mode.startswith("incremental")]
+        return [name for name in logged if name not in read]
+    if told.newest_start or any(job.status == "succeeded" for job in jobs):
+        return []
+    return [stream.name for stream in connection.streams]
