@@ -37,7 +37,8 @@ def demo(
 @app.command()
 def ingest(
     cases: Annotated[
-        list[str] | None, typer.Option("--case", help="One of postgres, cdc, protocol, files; repeatable.")
+        list[str] | None,
+        typer.Option("--case", help="One of postgres, cdc, protocol, files, rest; repeatable."),
     ] = None,
     *,
     scale: Annotated[float, typer.Option(min=0.01, max=10, help="Size of the data; 1 is TPC-H SF1.")] = 1.0,
