@@ -38,7 +38,7 @@ def demo(
 def ingest(
     cases: Annotated[
         list[str] | None,
-        typer.Option("--case", help="One of postgres, cdc, protocol, files, rest; repeatable."),
+        typer.Option("--case", help="One of postgres, cdc, protocol, files, rest, sizes; repeatable."),
     ] = None,
     *,
     scale: Annotated[float, typer.Option(min=0.01, max=10, help="Size of the data; 1 is TPC-H SF1.")] = 1.0,

@@ -11,6 +11,7 @@ from lakehouse.cli.bench.ingest_files import files
 from lakehouse.cli.bench.ingest_postgres import postgres
 from lakehouse.cli.bench.ingest_protocol import protocol
 from lakehouse.cli.bench.ingest_rest import rest
+from lakehouse.cli.bench.ingest_sizes import sizes
 from lakehouse.cli.bench.result import Result
 from lakehouse.errors import ConfigurationError
 
@@ -31,6 +32,7 @@ CASES: dict[str, Callable[[float], list[Result]]] = {
     "protocol": _in_scratch(protocol),
     "files": _in_scratch(files),
     "rest": rest,
+    "sizes": sizes,
 }
 
 
