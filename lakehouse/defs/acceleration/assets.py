@@ -6,7 +6,7 @@ import dagster as dg
 
 from lakehouse.catalog.datasets import Model
 from lakehouse.catalog.meta import Reflection
-from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.failures import as_failures
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 
@@ -45,7 +45,6 @@ def reflection_assets(model: Model) -> dg.AssetsDefinition:
             if r.sample_query
         ],
         can_subset=True,
-        retry_policy=RETRIES,
     )
     def refresh_reflections(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource
@@ -56,7 +55,7 @@ def reflection_assets(model: Model) -> dg.AssetsDefinition:
 
         wanted = {key: r for key, r in by_key.items() if key in context.selected_asset_keys}
         checked = {check.asset_key for check in context.selected_asset_check_keys}
-        with as_failures(), DremioClient(lakehouse.settings.dremio) as dremio:
+        with as_failures(context), DremioClient(lakehouse.settings.dremio) as dremio:
             done = reconcile(dremio, model, wanted.values(), context.log.info)
             for key, reflection in wanted.items():
                 refreshed = done[reflection.name]

@@ -7,7 +7,7 @@ import dagster as dg
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.contract import contract_check, contract_result, drift_event
-from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.failures import as_failures
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.partitions import partitions_of
 from lakehouse.defs.policies import freshness_of
@@ -53,7 +53,6 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
         ],
         check_specs=checks,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        retry_policy=RETRIES,
     )
     def merge(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource
@@ -61,7 +60,7 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
         from lakehouse.defs.bronze.merge import merge_and_describe
         from lakehouse.defs.bronze.report import report_partitions, table_facts
 
-        with as_failures():
+        with as_failures(context):
             merged = merge_and_describe(table, lakehouse.settings, History(context.instance))
         if event := drift_event(key, merged):
             context.log_event(event)

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable, landing_key
-from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.failures import as_failures
 from lakehouse.defs.ingestion.checks import connection_checks
 from lakehouse.defs.ingestion.declaration import Connection, Source, Stream
 from lakehouse.defs.ingestion.sensor import landed_sensor, sync_job_name
@@ -65,14 +65,13 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
         name=f"airbyte_{connection.name}",
         specs=specs,
         can_subset=True,
-        retry_policy=RETRIES,
         op_tags={"lakehouse/connection": connection.name},
         pool=f"airbyte_{connection.name}",
     )
     def sync_connection(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
-        with as_failures():
+        with as_failures(context):
             landed = _landed(context, lakehouse.settings, connection, keys)
         for stream, key in keys.items():
             if key in context.selected_asset_keys:

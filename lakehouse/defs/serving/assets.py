@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.catalog.datasets import Catalog, Dashboard, Model
-from lakehouse.defs.failures import RETRIES, as_failures
+from lakehouse.defs.failures import as_failures
 from lakehouse.defs.policies import freshness_of
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
@@ -33,13 +33,14 @@ def dashboard_asset(dashboard: Dashboard, catalog: Catalog) -> dg.AssetsDefiniti
         description=f"{dashboard.description}\n\nMaterialized when every dataset behind it has answered.",
         metadata={"url": dg.MetadataValue.url(dashboard.url)} if dashboard.url else {},
         freshness_policy=freshness_of(dashboard.freshness),
-        retry_policy=RETRIES,
     )
-    def verify_dashboard(lakehouse: LakehouseResource) -> dg.MaterializeResult:
+    def verify_dashboard(
+        context: dg.AssetExecutionContext, lakehouse: LakehouseResource
+    ) -> dg.MaterializeResult:
         from lakehouse.clients.dremio import DremioClient
 
         metadata: dict[str, Any] = {}
-        with as_failures(), DremioClient(lakehouse.settings.dremio) as dremio:
+        with as_failures(context), DremioClient(lakehouse.settings.dremio) as dremio:
             for model in models:
                 started = time.monotonic()
                 metadata[f"rows/{model.name}"] = dremio.count(*model.relation.parts)
