@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakehouse.clients.airbyte import JobReport
-from lakehouse.defs.ingestion.report import JOB, JOB_STARTED
-from lakehouse.defs.ingestion.told import moment_of
+from lakehouse.defs.ingestion.told import JOB, JOB_STARTED, moment_of
+
+if TYPE_CHECKING:
+    from lakehouse.clients.airbyte import JobReport
 
 LAST_SYNC = "last_sync_succeeded"
 _NEVER = datetime.min.replace(tzinfo=UTC)

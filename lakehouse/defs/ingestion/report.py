@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from lakehouse.clients.airbyte import JobReport, StreamStats
+from lakehouse.defs.ingestion.told import JOB, JOB_BYTES, JOB_ROWS, JOB_STARTED, LAST_FILE, Told
 from lakehouse.defs.metadata import CHANGED
 from lakehouse.lake.layout import landing_prefix, list_landing, parse_landing_object
 from lakehouse.settings import Settings
 
-JOB, JOB_STARTED = "airbyte/job_id", "airbyte/job_started"
-JOB_ROWS, JOB_BYTES, LAST_FILE = "airbyte/job_rows", "airbyte/job_bytes", "lakehouse/last_file"
 _LOG = ("lsn", "lag_bytes", "wal_status")
-
-
-@dataclass(frozen=True)
-class Told:
-    """What earlier events have told of the same job and stream: rows, bytes, and the newest file."""
-
-    rows: int = 0
-    bytes: int = 0
-    last_file: str | None = None
-    """`date=YYYY-MM-DD/<name>`."""
 
 
 def stream_metadata(

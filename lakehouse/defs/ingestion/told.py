@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster import AssetRecordsFilter
 
-from lakehouse.clients.airbyte import JobReport
-from lakehouse.defs.ingestion.report import JOB, JOB_BYTES, JOB_ROWS, JOB_STARTED, LAST_FILE, Told
+if TYPE_CHECKING:
+    from lakehouse.clients.airbyte import JobReport
 
+JOB, JOB_STARTED = "airbyte/job_id", "airbyte/job_started"
+JOB_ROWS, JOB_BYTES, LAST_FILE = "airbyte/job_rows", "airbyte/job_bytes", "lakehouse/last_file"
 _PAGE = 200
+
+
+@dataclass(frozen=True)
+class Told:
+    """What earlier events have told of the same job and stream: rows, bytes, and the newest file."""
+
+    rows: int = 0
+    bytes: int = 0
+    last_file: str | None = None
+    """`date=YYYY-MM-DD/<name>`."""
 
 
 class ToldJobs:
