@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import dagster as dg
 
-# Backfill and freshness policies are marked beta in 1.13; we depend on them knowingly.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-
-from lakehouse.defs.policies import with_policies  # noqa: E402
+from lakehouse.defs.policies import with_policies
 
 
 @dg.definitions

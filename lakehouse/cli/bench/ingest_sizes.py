@@ -76,4 +76,4 @@ def _memory(name: str, measured: Measured, rows: int) -> Result:
 
 def _run(lab: Laboratory, statement: str, table: str) -> None:
     with lab.postgres() as connection:
-        connection.execute(sql.SQL(statement).format(sql.Identifier(table)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement).format(sql.Identifier(table)))
