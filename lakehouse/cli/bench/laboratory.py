@@ -19,6 +19,7 @@ from lakehouse.defs.ingestion.sync import SyncResult, sync
 from lakehouse.settings import Settings
 
 DATABASE = "postgres"
+_PAUSE_SECONDS = 2.0
 WORKER = "lakehouse.embedded.airbyte.worker"
 
 
@@ -82,7 +83,8 @@ class Laboratory:
             airbyte.create("connections", body)
 
     def sync(self, name: str) -> Measured:
-        """One sync of the connection, watched."""
+        """One sync of the connection, watched; after a pause, in which the server makes its next worker ready."""
+        time.sleep(_PAUSE_SECONDS)
         with _watched() as usage:
             started = time.monotonic()
             result: SyncResult = sync(self.settings.airbyte, name, lambda _: None)

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from lakehouse.embedded.airbyte.refreshes import begin_refresh
 from lakehouse.embedded.airbyte.store import Row, Store
 from lakehouse.embedded.airbyte.tuning import Tuning
 from lakehouse.embedded.airbyte.worker import failure
+from lakehouse.embedded.airbyte.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class Scheduler:
         self._workers = workers
         self._timeout = timeout_seconds
         self.retries = retries
-        self._arguments = ["--connectors", json.dumps(connectors), *tuning.arguments()]
-        self._arguments += [] if direct else ["--protocol-only"]
+        arguments = ["--connectors", json.dumps(connectors), *tuning.arguments()]
+        self._processes = Workers(home, arguments if direct else [*arguments, "--protocol-only"])
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._watchers: set[asyncio.Task[None]] = set()
         self._in_room: set[asyncio.Task[None]] = set()
@@ -96,6 +96,7 @@ class Scheduler:
             self._kill(job_id)
         if self._watchers:
             await asyncio.wait(self._watchers, timeout=10)
+        await self._processes.stop()
 
     def log_path(self, job_id: int) -> Path:
         """Where a job's log is."""
@@ -136,6 +137,8 @@ class Scheduler:
         if ended["status"] != "succeeded":
             discard_files(self._store, job_id)
         asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.dispatch()))
+        if not self._stopping:
+            await self._processes.make_ready()
 
     def _settle(self, job_id: int, otherwise: dict[str, Any]) -> None:
         """End an attempt that did not succeed, for the reason its worker gave, or else this one."""
@@ -144,19 +147,12 @@ class Scheduler:
             settle(self._store, job_id, job["failure"] or otherwise, self.retries)
 
     async def _start(self, job_id: int) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "lakehouse.embedded.airbyte.worker", str(self._home), str(job_id)]
-        with self.log_path(job_id).open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                *self._arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        with contextlib.suppress(psutil.NoSuchProcess):
-            started = psutil.Process(process.pid).create_time()
-            self._store.update("jobs", job_id, {"pid": process.pid, "pid_started": started})
+        def told(pid: int) -> None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                started = psutil.Process(pid).create_time()
+                self._store.update("jobs", job_id, {"pid": pid, "pid_started": started})
+
+        process = await self._processes.run(job_id, self.log_path(job_id), told)
         if self._store.row("SELECT 1 FROM jobs WHERE id = ? AND status = 'running'", job_id) is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

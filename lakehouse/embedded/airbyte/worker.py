@@ -1,7 +1,8 @@
-"""One job in a process of its own: `python -m lakehouse.embedded.airbyte.worker HOME JOB_ID`.
+"""One job in a process of its own: `python -m lakehouse.embedded.airbyte.worker HOME`.
 
-The server holds the other end of standard input; when that closes, the server is gone and so is this process
-with all it started.
+The job comes as a line of JSON on standard input: its number, and the file of its log. The process may be started
+before there is one. The server holds the other end; when that closes, the server is gone and so is this process with
+all it started.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -36,40 +38,47 @@ from lakehouse.embedded.airbyte.store import JobEndedError, Row, Store
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync
 from lakehouse.embedded.airbyte.tuning import Tuning
 
+_WAIT_SECONDS = 600
+"""How long a process that has no job stays: a hundred megabytes of a laptop."""
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a job to its end and records the outcome; the exit code is 0 whenever the outcome is recorded."""
+    """Waits for a job, runs it to its end and records the outcome; the exit code is 0 whenever that is recorded."""
     parser = argparse.ArgumentParser(description="Runs one sync job.")
     parser.add_argument("home", type=Path)
-    parser.add_argument("job_id", type=int)
     parser.add_argument(
         "--connectors", type=json.loads, default={}, help="further source commands by type, JSON"
     )
     parser.add_argument("--protocol-only", action="store_true", help="no direct Arrow reads")
     Tuning.add_arguments(parser)
     options = parser.parse_args(arguments)
+    store, connectors = Store(options.home), Registry(options.connectors, options.home)
+    for row in store.rows("SELECT DISTINCT type FROM actors WHERE kind = 'source'"):
+        if connector := connectors.source(row["type"]):
+            connector.load()
+    job_id = _given_job()
+    if job_id is None:
+        return 0
     threading.Thread(target=_die_with_server, daemon=True).start()
-    store = Store(options.home)
     try:
-        connectors = Registry(options.connectors, options.home)
         tuning = Tuning.of_options(options)
-        _run(store, options.job_id, connectors, options.home, tuning, direct=not options.protocol_only)
+        _run(store, job_id, connectors, options.home, tuning, direct=not options.protocol_only)
     except JobEndedError as ended:
         log("WARN", str(ended))
     except ConnectorError as error:
         log("ERROR", f"{error}\n{error.detail}".strip())
-        report_failure(store, options.job_id, failure(str(error), error.origin, error.kind, error.detail))
+        report_failure(store, job_id, failure(str(error), error.origin, error.kind, error.detail))
     except OSError as error:
         problem = f"cannot write landing files: {error.strerror or error}"
         problem += f" ({error.filename})" if error.filename else ""
         log("ERROR", traceback.format_exc())
-        report_failure(store, options.job_id, failure(problem, "destination", "system_error"))
+        report_failure(store, job_id, failure(problem, "destination", "system_error"))
     except Exception as error:  # noqa: BLE001 - whatever it is becomes the recorded outcome of the job
         log("ERROR", traceback.format_exc())
         problem = f"{type(error).__name__}: {error}"
         report_failure(
             store,
-            options.job_id,
+            job_id,
             failure(problem, "airbyte_platform", "system_error", traceback.format_exc()),
         )
     return 0
@@ -94,6 +103,26 @@ def failure(message: str, origin: str, kind: str, detail: str = "") -> dict[str,
 def log(level: str, text: str) -> None:
     """A line of the job's log."""
     print(f"{iso_moment(epoch_ms())} {level} {text}", file=sys.stderr, flush=True)
+
+
+def _given_job() -> int | None:
+    """The number of the job, once there is one; its log takes what is printed from here on.
+
+    None when the server is gone, or has had no job for long.
+    """
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([0], [], [], _WAIT_SECONDS)
+        more = os.read(0, 4096) if ready else b""
+        if not more:
+            return None
+        line += more
+    order = json.loads(line)
+    log_file = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for standard in (1, 2):
+        os.dup2(log_file, standard)
+    os.close(log_file)
+    return int(order["job_id"])
 
 
 def _die_with_server() -> None:

@@ -45,6 +45,12 @@ class SourceConnector:
         if self.spec is not None:
             check_by_spec(configuration, self.spec)
 
+    def load(self) -> None:
+        """Imports what reads of a source of ours need, before there is one."""
+        for name in (self.configure, self.direct, self.log, self.source):
+            if name is not None:
+                _function(name)
+
     @property
     def secret_names(self) -> frozenset[str]:
         """Names of the configuration's fields that its specification marks as secrets."""

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
+from adbc_driver_postgresql import dbapi
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
@@ -54,8 +55,6 @@ def read_query(
     settings: PostgresConfiguration, query: str, columns: tuple[Column, ...], snapshot: str | None = None
 ) -> Iterator[LandingBatch]:
     """The batches of a query made by `select`, as of an exported snapshot if one is named."""
-    from adbc_driver_postgresql import dbapi
-
     try:
         with dbapi.connect(connection_string(settings)) as direct, direct.cursor() as cursor:
             if snapshot is not None:

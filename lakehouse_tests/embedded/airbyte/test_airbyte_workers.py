@@ -1,0 +1,59 @@
+"""The process of the next job, which the server starts beforehand."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Connection, eventually, processes_with
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def connection(airbyte_of_its_own: Callable[..., AirbyteServer], tmp_path: Path) -> Connection:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    streams = [{"name": "a", "globs": ["a.csv"], "format": {"filetype": "csv"}}]
+    modes = [{"name": "a", "syncMode": "full_refresh_overwrite"}]
+    return airbyte_of_its_own().connect({"root": str(tmp_path), "streams": streams}, "files", modes)
+
+
+def workers(server: AirbyteServer) -> list[int]:
+    return processes_with(f"airbyte.worker\0{server.home}")
+
+
+def test_one_waits_after_a_job_and_runs_the_next(connection: Connection) -> None:
+    server = connection.server
+    assert workers(server) == []
+    connection.sync()
+    eventually(lambda: len(workers(server)) == 1)
+    (waiting,) = workers(server)
+    job = connection.sync()
+    assert connection.records(job) == {"a": 1}
+    eventually(lambda: len(workers(server)) == 1 and workers(server) != [waiting])
+    log = server.home / "logs" / f"job-{job['jobId']}.log"
+    assert "stream a: 1 records committed" in log.read_text()
+
+
+def test_one_that_was_killed_is_replaced(connection: Connection) -> None:
+    server = connection.server
+    connection.sync()
+    eventually(lambda: len(workers(server)) == 1)
+    (waiting,) = workers(server)
+    os.kill(waiting, signal.SIGKILL)
+    eventually(lambda: workers(server) == [])
+    assert connection.records(connection.sync()) == {"a": 1}
+
+
+@pytest.mark.parametrize("end", [AirbyteServer.stop, AirbyteServer.kill])
+def test_it_ends_with_the_server(connection: Connection, end: Callable[[AirbyteServer], None]) -> None:
+    server = connection.server
+    connection.sync()
+    eventually(lambda: len(workers(server)) == 1)
+    end(server)
+    eventually(lambda: workers(server) == [])
+    server.start()
