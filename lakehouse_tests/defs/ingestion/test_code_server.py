@@ -1,7 +1,8 @@
-"""A run that is terminated through Dagster's API, as its UI does: a real code server, run process and Airbyte job."""
+"""What people do in Dagster's UI, through the API behind it: a real code server, run process and Airbyte job."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,15 @@ mutation ($job: String!) {
   }
 }
 """
+TICK = """
+mutation ($sensor: String!) {
+  sensorDryRun(cursor: null, selectorData: {
+    repositoryLocationName: "site", repositoryName: "__repository__", sensorName: $sensor}) {
+    ... on DryRunInstigationTick { evaluationResult { cursor skipReason error { message } } }
+    ... on PythonError { message }
+  }
+}
+"""
 TERMINATE = """
 mutation ($run: String!) { terminateRun(runId: $run) { __typename ... on TerminateRunFailure { message } } }
 """
@@ -56,6 +66,12 @@ class Dagster:
     def terminate(self, run_id: str) -> None:
         assert self._ask(TERMINATE, run=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
 
+    def tick(self, live: Live) -> Any:
+        """A tick of the connection's sensor in the code server, of which nothing is kept."""
+        answer = self._ask(TICK, sensor=f"airbyte_{live.declared.name}_landed")["sensorDryRun"]
+        assert "evaluationResult" in answer, answer
+        return answer["evaluationResult"]
+
     def is_canceled(self, run_id: str) -> bool:
         run = self.instance.get_run_by_id(run_id)
         return run is not None and run.status == dg.DagsterRunStatus.CANCELED
@@ -74,6 +90,7 @@ class Dagster:
 def dagster(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagster]:
     markers = [unique("termination-marker") for _ in range(2)]
     live = [site.connect("fake", {"mode": "stubborn", "marker": marker}, THINGS) for marker in markers]
+    live.append(site.connect("fake", {"mode": "good"}, THINGS))
     home = tmp_path_factory.mktemp("dagster")
     (home / "dagster.yaml").write_text(INSTANCE)
     target = ModuleTarget(location.__name__, "defs", str(Path(__file__).parents[3]), "site")
@@ -95,7 +112,7 @@ def status(live: Live) -> str:
     return str(jobs[0]["status"]) if jobs else "none"
 
 
-def test_its_job_is_cancelled_and_the_connector_killed(dagster: Dagster) -> None:
+def test_a_terminated_run_cancels_its_job_and_the_connector_is_killed(dagster: Dagster) -> None:
     live, marker = dagster.live[0], dagster.markers[0]
     run = dagster.launch(live)
     until(lambda: len(processes_with(marker)) == 1, 60)
@@ -106,7 +123,7 @@ def test_its_job_is_cancelled_and_the_connector_killed(dagster: Dagster) -> None
     until(lambda: processes_with(marker) == [])
 
 
-def test_a_job_of_somebody_else_goes_on(dagster: Dagster) -> None:
+def test_a_job_of_somebody_else_outlives_the_run_that_joined_it(dagster: Dagster) -> None:
     live, marker = dagster.live[1], dagster.markers[1]
     job = live.made.start()
     until(lambda: len(processes_with(marker)) == 1)
@@ -118,3 +135,14 @@ def test_a_job_of_somebody_else_goes_on(dagster: Dagster) -> None:
     assert len(processes_with(marker)) == 1
     live.site.server.call("DELETE", f"{live.site.server.public}/jobs/{job['jobId']}")
     until(lambda: processes_with(marker) == [])
+
+
+def test_the_sensor_answers_the_daemon(dagster: Dagster) -> None:
+    live = dagster.live[2]
+    assert dagster.tick(live)["skipReason"].startswith(f"nothing new from connection {live.declared.name}")
+    job = live.made.sync()
+    told = dagster.tick(live)
+    # Two events: what was landed, and that the sync succeeded.
+    assert told["error"] is None
+    assert told["skipReason"].startswith(f"2 events of connection {live.declared.name} of Airbyte at http")
+    assert json.loads(told["cursor"])["job"] == job["jobId"]
