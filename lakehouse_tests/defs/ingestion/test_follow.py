@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import dagster as dg
 import pytest
 
@@ -27,6 +29,13 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     return str(step.user_failure_data.description if step.user_failure_data else step.error)
 
 
+def said(instance: dg.DagsterInstance, text: str) -> bool:
+    """Whether a run's log has such a line."""
+    return any(
+        text in entry.user_message for run in instance.get_runs() for entry in instance.all_logs(run.run_id)
+    )
+
+
 def newest_job(live: Live) -> dict[str, object]:
     address = f"{live.site.server.public}/jobs?connectionId={live.made.id}&limit=1"
     return live.site.server.call("GET", address)["data"][0]
@@ -39,9 +48,16 @@ def test_what_is_landed_is_told_while_the_job_goes_on(
         "CREATE TABLE orders (id int PRIMARY KEY, note text)",
         "INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 50) i",
     )
-    live = site.connect("postgres", database.cdc(), ORDERS).scheduled("continuous")
+    live = site.connect("postgres", database.cdc(), ORDERS)
     key, stream = live.keys["orders"], "orders"
-    assert live.land(instance).success  # waits for the snapshot, and not for the end of the job
+    with ThreadPoolExecutor() as threads:
+        with database.connection() as other, other.transaction():
+            other.execute("LOCK TABLE orders")
+            live = live.scheduled("continuous")
+            run = threads.submit(live.land, instance)
+            until(lambda: said(instance, "reads for the first time: orders"))
+            assert not run.done()
+        assert run.result(30).success  # waited for the snapshot, and not for the end of the job
     assert newest_job(live)["status"] in ACTIVE
     (first,) = events(instance, key)
     assert (told(first, CHANGED), told(first, "lakehouse/files")) == (50, 1)

@@ -75,6 +75,7 @@ def test_a_tick_that_dies_before_its_cursor_is_kept_tells_nothing_twice(
         live.made.sync()
     started = live.tick(instance, None)
     assert len(jobs(started)) == 3
+    assert [told(event, "lakehouse/files") for event in started.landed] == [1, 1, 1]
     live.made.sync()
     again = live.tick(instance, None)
     assert len(jobs(again)) == 1
