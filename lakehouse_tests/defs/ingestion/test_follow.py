@@ -15,6 +15,7 @@ from lakehouse_tests.embedded.airbyte.fixtures import ACTIVE, Database
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::dagster.BetaWarning")]
 
 ORDERS = Stream(name="orders", sync_mode="incremental_append", cursor_field=["_ab_cdc_lsn"])
+CUSTOMERS = ORDERS.model_copy(update={"name": "customers"})
 
 
 def events(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[dg.AssetMaterialization]:
@@ -46,9 +47,10 @@ def test_what_is_landed_is_told_while_the_job_goes_on(
 ) -> None:
     database.execute(
         "CREATE TABLE orders (id int PRIMARY KEY, note text)",
+        "CREATE TABLE customers (id int PRIMARY KEY)",
         "INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 50) i",
     )
-    live = site.connect("postgres", database.cdc(), ORDERS)
+    live = site.connect("postgres", database.cdc(), ORDERS, CUSTOMERS)
     key, stream = live.keys["orders"], "orders"
     with ThreadPoolExecutor() as threads:
         with database.connection() as other, other.transaction():
@@ -80,6 +82,7 @@ def test_what_is_landed_is_told_while_the_job_goes_on(
     database.execute("DELETE FROM orders WHERE id = 51")
     until(lambda: live.made.table(stream).num_rows == 54)
     (third,) = live.tick(instance, nothing.cursor).landed
+    assert third.asset_key == key
     assert told(third, CHANGED) == 1
     assert live.land(instance).success
     assert told(events(instance, key)[-1], CHANGED) == 0
