@@ -127,6 +127,22 @@ def test_both_paths_give_the_same_values_types_and_changes(database: Database) -
     assert str(edge["d"]) == "9999-12-31"
 
 
+def test_arrays_that_come_as_they_are(database: Database) -> None:
+    database.execute(
+        "CREATE DOMAIN ids AS int[]",
+        'CREATE TABLE lists (id int PRIMARY KEY, small int2[], big int8[], flags bool[], named ids, "a b" int[])',
+        "INSERT INTO lists VALUES (1, '{1,NULL}', '{9223372036854775807}', '{t,f,NULL}', '{5}', '{}'),"
+        " (2, NULL, NULL, NULL, NULL, NULL), (3, '{}', '[5:6]={1,2}', '{{t},{f}}', '{{1},{2}}', '{{{1}}}')",
+    )
+    stream = configured(database, "lists")
+    rows, _ = outcome(directly(database, stream, None))
+    assert rows == outcome(over_protocol(database, stream, None))[0]
+    first, _, third = rows
+    assert (first["small"], first["flags"], first["named"]) == ([1, None], [True, False, None], [5])
+    assert third["big"] == [1, 2]
+    assert [field for field, _, _ in third["changes"]] == ["a b", "flags", "named"]
+
+
 def test_discover_declares_the_types_of_the_real_connector(database: Database) -> None:
     database.execute(
         "CREATE TABLE a (id int PRIMARY KEY, n numeric, ts timestamp, tags text[])",

@@ -17,6 +17,7 @@ from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LOG_COLUMNS, readable_alone
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
+from lakehouse.embedded.airbyte.connectors.postgres.projection import NESTED
 from lakehouse.embedded.airbyte.connectors.postgres.source import SERIALIZATION_ERROR, select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import (
     configuration_of,
@@ -29,6 +30,7 @@ from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, Stre
 from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse.embedded.airbyte.types import SCALAR, AirbyteType, Column, Kind
 
+_ARRAY_ERROR = "DESTINATION_SERIALIZATION_ERROR"
 _DAY_US = 86_400_000_000
 _FIRST, _END = date(1, 1, 1).toordinal(), date(9999, 12, 31).toordinal() + 1
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -43,7 +45,7 @@ def read(
     plain = readable_alone(settings, stream)
     with connected(settings) as connection:
         table = table_for(connection, plain)
-        query, reached = select(connection, table, plain, state, array_as_text=True)
+        query, reached = select(connection, table, plain, state, for_arrow=True)
         text = query.as_string(connection)
     for batch in read_query(settings, text, plain.columns):
         yield batch if plain is stream else LOG_COLUMNS.added_to(batch, stream.columns, {})
@@ -70,8 +72,14 @@ def read_query(
 def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> LandingBatch:
     changes: dict[int, list[Change]] = {}
     arrays = []
-    for column, values in zip(columns, batch.columns, strict=True):
-        array, refused, reason = _converted(values, column)
+    for column, values in zip(
+        columns, batch.columns, strict=False
+    ):  # what follows says which arrays are nested
+        if pa.types.is_list(values.type):
+            array, refused = _native_arrays(values, batch[NESTED + column.source], column.type)
+            reason = _ARRAY_ERROR
+        else:
+            array, refused, reason = _converted(values, column)
         for row in refused:
             changes.setdefault(row, []).append(Change(column.source, reason=reason))
         arrays.append(array)
@@ -84,7 +92,7 @@ def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Landin
 def _converted(values: pa.Array, column: Column) -> tuple[pa.Array, list[int], str]:
     kind = column.type.kind
     if kind is Kind.ARRAY:
-        return *_arrays(values, column.type), "DESTINATION_SERIALIZATION_ERROR"
+        return *_arrays(values, column.type), _ARRAY_ERROR
     placed = _placed(values, kind)
     if placed is not None and pc.all(placed).as_py() is False:
         refused = pc.indices_nonzero(pc.invert(pc.fill_null(placed, True))).to_pylist()
@@ -92,6 +100,12 @@ def _converted(values: pa.Array, column: Column) -> tuple[pa.Array, list[int], s
     else:
         refused = []
     return values.cast(column.type.arrow), refused, SERIALIZATION_ERROR
+
+
+def _native_arrays(values: pa.Array, nested: pa.Array, declared: AirbyteType) -> tuple[pa.Array, list[int]]:
+    """Lists as the database has them; nested ones have come as NULL."""
+    refused = pc.indices_nonzero(pc.fill_null(nested, False)).to_pylist()
+    return values.cast(declared.arrow), refused
 
 
 def _arrays(texts: pa.Array, declared: AirbyteType) -> tuple[pa.Array, list[int]]:

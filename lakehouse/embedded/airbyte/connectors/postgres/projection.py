@@ -47,7 +47,11 @@ _UNBOUNDED_NUMERIC = (
     "CASE WHEN abs({column}) < 1e300 THEN CASE WHEN abs({column}) > 1e-300 THEN {column}::float8"
     " ELSE 0::float8 END WHEN {column} IS NOT NULL THEN 'NaN'::float8 END"
 )
+_NATIVE_ELEMENTS = frozenset({"int2", "int4", "int8", "bool"})
+"""Of arrays that the Arrow reader takes as they are; other elements have values without a place in a list."""
 _AS_IS = frozenset({"int2", "int4", "int8", "float8", "bool", "time", "text", "varchar", "bpchar", "name"})
+NESTED = "nested "
+"""Begins the names of columns that say of an array whether it is nested."""
 GUARDED = frozenset({Kind.NUMBER, Kind.DATE, Kind.TIME, Kind.TIME_TZ, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ})
 
 
@@ -79,10 +83,23 @@ class PostgresColumn:
         """The quoted name."""
         return sql.Identifier(self.name)
 
-    def value(self, *, array_as_text: bool) -> sql.Composable:
-        """The select-list expression; arrays are JSON, as text where the reader takes Arrow batches."""
-        if self.element:
-            template = "to_json({column})::text" if array_as_text else "to_json({column})"
+    @property
+    def nested(self) -> sql.Composable | None:
+        """For arrays that the Arrow reader takes as they are: whether one has further arrays in it."""
+        if self.element not in _NATIVE_ELEMENTS:
+            return None
+        return sql.SQL("array_ndims({}) > 1 AS {}").format(
+            self.identifier, sql.Identifier(NESTED + self.name)
+        )
+
+    def value(self, *, for_arrow: bool) -> sql.Composable:
+        """The select-list expression; arrays are JSON, for the Arrow reader as text or as they are, see `nested`."""
+        if self.element and for_arrow and self.nested:
+            # The Arrow reader knows no domains, and no lists that begin elsewhere than at 1; those of a slice do.
+            as_it_is = f"({{column}}::{self.element}[])[:]"
+            template = f"CASE WHEN array_ndims({{column}}) > 1 THEN NULL ELSE {as_it_is} END"
+        elif self.element:
+            template = "to_json({column})::text" if for_arrow else "to_json({column})"
         elif self.type_name == "numeric":
             template = _UNBOUNDED_NUMERIC if self.unbounded else "{column}::float8"
         else:

@@ -74,7 +74,7 @@ class PostgresSource:
         stream = readable_alone(settings, stream)
         with connected(settings) as connection:
             table = table_for(connection, stream)
-            query, reached = select(connection, table, stream, state, array_as_text=False)
+            query, reached = select(connection, table, stream, state, for_arrow=False)
             guarded = {
                 name for name in stream.json_schema["properties"] if table.columns[name].kind in GUARDED
             }
@@ -91,13 +91,16 @@ def select(
     stream: ConfiguredStream,
     state: Mapping[str, Any] | None,
     *,
-    array_as_text: bool,
+    for_arrow: bool,
 ) -> tuple[sql.Composable, Mapping[str, Any] | None]:
-    """The query of one read of a stream, and the state it reaches (None for a full read)."""
-    values = [
-        table.columns[name].value(array_as_text=array_as_text)
-        for name in stream.json_schema.get("properties", {})
-    ]
+    """The query of one read of a stream, and the state it reaches (None for a full read).
+
+    `for_arrow` gives what `direct` reads: after the values, whether those arrays that come as they are are nested.
+    """
+    columns = [table.columns[name] for name in stream.json_schema.get("properties", {})]
+    values = [column.value(for_arrow=for_arrow) for column in columns]
+    if for_arrow:
+        values += [column.nested for column in columns if column.nested]
     query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(values), table.identifier)
     if not stream.incremental:
         return query, None

@@ -31,7 +31,7 @@ def read_snapshot(
     """All rows of a table as of a snapshot, as changes made at the snapshot's log position."""
     name, position = snapshot
     plain = LOG_COLUMNS.taken_from(stream)
-    query, _ = select(connection, table, plain, None, array_as_text=True)
+    query, _ = select(connection, table, plain, None, for_arrow=True)
     constants = {LSN: float(position), UPDATED_AT: iso_moment(epoch_ms())}
     for batch in read_query(settings, query.as_string(connection), plain.columns, name):
         yield LOG_COLUMNS.added_to(batch, stream.columns, constants)
