@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, cast_strings
-from lakehouse.embedded.airbyte.connectors.files import csv, excel, jsonl, parquet
+from lakehouse.embedded.airbyte.connectors.files import csv, csv_types, excel, jsonl, parquet
 from lakehouse.embedded.airbyte.connectors.files.configuration import FileStream
 from lakehouse.embedded.airbyte.connectors.files.formats import CsvFormat, ExcelFormat, JsonlFormat
 from lakehouse.embedded.airbyte.connectors.files.listing import SourceFile
@@ -92,10 +92,10 @@ def content_of(file: SourceFile, declared: FileStream, columns: tuple[Column, ..
     wanted = [column.source for column in columns if column.source in present]
     convert: _Convert = cast_strings
     if isinstance(layout, CsvFormat):
-        read = csv.text_batches(file, layout, wanted, layout.null_values or ())
+        read = csv_types.batches(file, layout, [column for column in columns if column.source in present])
 
-        def convert(texts: pa.Array, target: AirbyteType) -> tuple[pa.Array, list[int]]:
-            return csv.cast(texts, target, layout)
+        def convert(values: pa.Array, target: AirbyteType) -> tuple[pa.Array, list[int]]:
+            return (values, []) if values.type == target.arrow else csv.cast(values, target, layout)
     elif isinstance(layout, ExcelFormat):
         read = excel.text_batches(file, wanted)
     else:

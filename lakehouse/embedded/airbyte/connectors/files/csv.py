@@ -28,6 +28,7 @@ _LEADING_ZERO = r"^[+-]?0[0-9]"
 _LEADING_ZERO_OR_LONG = r"^[+-]?(0[0-9]|[0-9]{16,}$)"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _PRIMITIVE = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
+_TRIMMED = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.DATE})  # as pyarrow's own conversion does
 _TEMPORAL = (Kind.DATE, Kind.TIMESTAMP_TZ, Kind.TIMESTAMP)
 
 
@@ -66,10 +67,27 @@ def text_batches(
     file: SourceFile, layout: CsvFormat, columns: list[str], nulls: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
     """The file's rows, the given columns, as text or NULL. Raises ConnectorError naming the file."""
+    convert = pacsv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()),
+        include_columns=columns,
+        null_values=list(nulls),
+        strings_can_be_null=layout.strings_can_be_null,
+    )
+    try:
+        yield from read(file, layout, convert)
+    except pa.ArrowInvalid as error:
+        raise unreadable(file, error) from error
+
+
+def read(file: SourceFile, layout: CsvFormat, convert: pacsv.ConvertOptions) -> Iterator[pa.RecordBatch]:
+    """The file's rows as `convert` has them.
+
+    Raises pyarrow.ArrowInvalid for rows that it does not allow, ConnectorError for bytes that are not text.
+    """
     names = header(file, layout)
     headed = isinstance(layout.header_definition, FromCsv)
     after = layout.skip_rows_after_header
-    read = pacsv.ReadOptions(
+    block = pacsv.ReadOptions(
         block_size=_BLOCK,
         encoding=layout.encoding,
         column_names=None if headed else names,
@@ -83,19 +101,15 @@ def text_batches(
         escape_char=layout.escape_char or False,
         newlines_in_values=True,
     )
-    convert = pacsv.ConvertOptions(
-        column_types={name: pa.string() for name in names},
-        include_columns=columns,
-        null_values=list(nulls),
-        strings_can_be_null=layout.strings_can_be_null,
-    )
     with opened(file) as stream:
         try:
-            with pacsv.open_csv(stream, read, parse, convert) as reader:
+            with pacsv.open_csv(stream, block, parse, convert) as reader:
                 yield from reader
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        except pa.ArrowInvalid as error:
             if "Empty CSV file" not in str(error):
-                raise unreadable(file, error) from error
+                raise
+        except UnicodeDecodeError as error:
+            raise unreadable(file, error) from error
 
 
 def cast(texts: pa.Array, target: AirbyteType, layout: CsvFormat) -> tuple[pa.Array, list[int]]:
@@ -103,6 +117,8 @@ def cast(texts: pa.Array, target: AirbyteType, layout: CsvFormat) -> tuple[pa.Ar
     if target.kind in (Kind.STRING, Kind.JSON):
         return texts, []
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    if target.kind in _TRIMMED:
+        texts = pc.utf8_trim(texts, " \t")
     if target.kind is not Kind.BOOLEAN:
         return cast_strings(texts, target)
     lower = pc.utf8_lower(texts)
