@@ -56,6 +56,7 @@ WORDS = [
     "tRuE",
     " true",
     "y",
+    "Y",
     "1",
     "JA",
     "nein",
@@ -197,7 +198,8 @@ def test_what_fits_its_types_never_is_text(tmp_path: Path) -> None:
 def test_a_bad_value_far_into_a_file_loses_and_repeats_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str
 ) -> None:
-    monkeypatch.setattr(csv, "_BLOCK", 1000)
+    monkeypatch.setattr(csv_types, "_BLOCK", 500)
+    monkeypatch.setattr(csv, "_TEXT_BLOCK", 800)
     numbers = [str(number) for number in range(1000)]
     numbers[777] = bad
     file, declared = written(tmp_path, "x\n" + "\n".join(numbers)), stream(PLAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ ROW_GROUP_ROWS = 1_000_000
 ROW_GROUP_BYTES = 128 * 2**20  # of Arrow memory: wide rows close a row group early, to bound memory
 PAGE_BYTES = 2**20
 
+_RAW_ID = "_airbyte_raw_id"
 _CHANGE = pa.struct([("field", pa.string()), ("change", pa.string()), ("reason", pa.string())])
 _META = pa.struct(
     [pa.field("sync_id", pa.int64()), pa.field("changes", pa.list_(pa.field("element", _CHANGE)))]
@@ -40,7 +41,7 @@ class LandedFile:
 def landing_schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The Parquet schema of a stream: Airbyte's four columns, then the fields, all nullable."""
     own = [
-        pa.field("_airbyte_raw_id", pa.string(), nullable=False),
+        pa.field(_RAW_ID, pa.string(), nullable=False),
         pa.field("_airbyte_extracted_at", pa.timestamp("ms", "UTC"), nullable=False),
         pa.field("_airbyte_meta", _META, nullable=False),
         pa.field("_airbyte_generation_id", pa.int64(), nullable=False),
@@ -70,8 +71,8 @@ class StreamWriter:
         self._announce = announce
         self._job_id = job_id
         self._generation_id = generation_id
-        self._codec = "NONE" if codec == "UNCOMPRESSED" else codec
         self._schema = landing_schema(columns)
+        self._codecs = _codecs(self._schema, "NONE" if codec == "UNCOMPRESSED" else codec)
         self._part = 0
         self._open: tuple[str, Any, pq.ParquetWriter] | None = None
         self._rows_in_file = 0
@@ -168,9 +169,9 @@ class StreamWriter:
             writer = pq.ParquetWriter(
                 sink,
                 self._schema,
-                compression=self._codec,
+                compression=self._codecs,
                 data_page_size=PAGE_BYTES,
-                use_dictionary=[name for name in self._schema.names if name != "_airbyte_raw_id"],
+                use_dictionary=[name for name in self._schema.names if name != _RAW_ID],
                 write_statistics=True,
                 store_schema=False,
             )
@@ -187,6 +188,23 @@ class StreamWriter:
         sink.close()
         self._finished.append(LandedFile(key, self._rows_in_file, size))
         self._open, self._rows_in_file, self._part = None, 0, self._part + 1
+
+
+def _codecs(schema: pa.Schema, codec: str) -> dict[str, str]:
+    """The codec of each leaf: identifiers are random, and packing them costs a fifth of the writing for nothing."""
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    return dict.fromkeys(leaves, codec) | {_RAW_ID: "NONE"}
+
+
+def _leaves(path: str, type_: pa.DataType) -> Iterator[str]:
+    """The paths of a column's leaves as Parquet spells them."""
+    if pa.types.is_struct(type_):
+        for member in type_:
+            yield from _leaves(f"{path}.{member.name}", member.type)
+    elif pa.types.is_list(type_):
+        yield from _leaves(f"{path}.list.element", type_.value_type)
+    else:
+        yield path
 
 
 def raw_ids(count: int) -> pa.Array:

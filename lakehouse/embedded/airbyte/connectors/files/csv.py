@@ -23,7 +23,7 @@ from lakehouse.embedded.airbyte.connectors.files.listing import SourceFile
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.types import AirbyteType, Kind
 
-_BLOCK = 8 * 2**20
+_TEXT_BLOCK = 8 * 2**20  # which the longest row must fit
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 _LEADING_ZERO_OR_LONG = r"^[+-]?(0[0-9]|[0-9]{16,}$)"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -74,21 +74,25 @@ def text_batches(
         strings_can_be_null=layout.strings_can_be_null,
     )
     try:
-        yield from read(file, layout, convert)
+        yield from read(file, layout, convert, _TEXT_BLOCK)
     except pa.ArrowInvalid as error:
         raise unreadable(file, error) from error
 
 
-def read(file: SourceFile, layout: CsvFormat, convert: pacsv.ConvertOptions) -> Iterator[pa.RecordBatch]:
-    """The file's rows as `convert` has them.
+def read(
+    file: SourceFile, layout: CsvFormat, convert: pacsv.ConvertOptions, block_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """The file's rows as `convert` has them, about a block of the file at a time.
 
-    Raises pyarrow.ArrowInvalid for rows that it does not allow, ConnectorError for bytes that are not text.
+    Raises pyarrow.ArrowInvalid for rows that it does not allow or that are longer than a block, and
+    ConnectorError for bytes that are not text.
     """
     names = header(file, layout)
     headed = isinstance(layout.header_definition, FromCsv)
     after = layout.skip_rows_after_header
     block = pacsv.ReadOptions(
-        block_size=_BLOCK,
+        use_threads=False,  # of pyarrow: streams are read in threads of their own
+        block_size=block_bytes,
         encoding=layout.encoding,
         column_names=None if headed else names,
         skip_rows=layout.skip_rows_before_header + (0 if headed else after),

@@ -1,7 +1,7 @@
 """CSV read straight into the types of a stream, which costs half of reading text that is converted afterwards.
 
-The reader refuses a whole block for one bad value: from such a block on, the file is read as text. Both ways
-give the same values.
+The reader refuses a whole block for one bad value, or for a row that is longer than the block: from there on the
+file is read as text. Both ways give the same values.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lakehouse.embedded.airbyte.connectors.files.formats import CsvFormat
 from lakehouse.embedded.airbyte.connectors.files.listing import SourceFile
 from lakehouse.embedded.airbyte.types import Column, Kind
 
+_BLOCK = 2**20  # stays in the processor's cache
 _DIRECT = {
     Kind.INTEGER: pa.int64(),
     Kind.NUMBER: pa.float64(),
@@ -34,7 +35,7 @@ def batches(file: SourceFile, layout: CsvFormat, columns: Sequence[Column]) -> I
     """
     done = 0
     try:
-        for batch in read(file, layout, _conversion(layout, columns)):
+        for batch in read(file, layout, _conversion(layout, columns), _BLOCK):
             if not _all_finite(batch):
                 break
             yield _in_utc(batch)
@@ -42,7 +43,7 @@ def batches(file: SourceFile, layout: CsvFormat, columns: Sequence[Column]) -> I
         else:
             return
     except pa.ArrowInvalid:
-        pass  # a value that is not of its type: as text it becomes NULL, with a change
+        pass  # as text, a value that is not of its type becomes NULL, with a change
     wanted = [column.source for column in columns]
     for batch in text_batches(file, layout, wanted, layout.null_values or ()):
         passed = min(done, batch.num_rows)
