@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ _SECOND_US = 1_000_000
 
 @dataclass
 class _Rows:
-    """Rows as the log wrote them, and what it says about each."""
+    """Rows as their images hold them, and what the log says about each."""
 
     values: list[list[Any]] = field(default_factory=list)
     positions: list[LogPosition] = field(default_factory=list)
@@ -58,7 +59,7 @@ class TableChanges:
         self._columns = stream.columns
         self._logged: dict[str, LogColumn] = {}
         self._places: dict[str, int] = {}
-        self._keys: tuple[int, ...] = ()
+        self._key: Callable[[list[Any]], Any] = list
         self._images = RowImages(())
         self._signature: object = None
         self._rows = _Rows()
@@ -93,7 +94,7 @@ class TableChanges:
                 if logged.type in (FIELD_TYPE.ENUM, FIELD_TYPE.SET):
                     self._name_labels(logged, column.declared_type)
         self._places = {column.name: place for place, column in enumerate(columns)}
-        self._keys = tuple(self._places[name] for name in self.table.primary_key)
+        self._key = itemgetter(*(self._places[name] for name in self.table.primary_key))
         try:
             self._images = RowImages(columns)
         except KeyError as error:
@@ -127,8 +128,8 @@ class TableChanges:
         rows, before = self._rows, len(self._rows.values)
         try:
             self._add(event, images)
-        except (ValueError, IndexError, struct.error) as error:
-            raise self._refused(f"a value of the event at {begins} is not valid: {error}") from error
+        except (ValueError, struct.error) as error:
+            raise self._refused(f"the event at {begins} is not valid: {error}") from error
         added = len(rows.values) - before
         rows.positions += [begins] * added
         rows.cursors += range(begins.cursor, begins.cursor + added)
@@ -136,11 +137,11 @@ class TableChanges:
         rows.size += event.packet.event_size
 
     def _add(self, event: Any, data: bytes) -> None:
-        images, rows = self._images.read(data), self._rows
+        images, rows, key = self._images.read(data), self._rows, self._key
         now = event.timestamp * _SECOND_US
         if isinstance(event, UpdateRowsEvent):
             for old, new in zip(images, images, strict=True):
-                if any(old[key] != new[key] for key in self._keys):
+                if key(old) != key(new):
                     rows.values.append(old)
                     rows.deleted.append(now)
                 rows.values.append(new)
@@ -184,7 +185,12 @@ class TableChanges:
         if logged is None:  # the rows are older than the column
             return pa.nulls(len(rows.values), target)
         place = self._places[column.source]
-        values = [row[place] for row in rows.values]
+        try:
+            values = self._images.values(place, [row[place] for row in rows.values])
+        except (ValueError, IndexError) as error:
+            first = rows.positions[0]
+            problem = f"a value of column {column.source} is not valid after {first}: {error}"
+            raise self._refused(problem) from error
         array, refused = typed(values, self.table.columns[column.source], logged, column.type)
         for row in refused:
             changes.setdefault(row, []).append(Change(column.source, reason=SERIALIZATION_ERROR))

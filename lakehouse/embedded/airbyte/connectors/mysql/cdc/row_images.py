@@ -6,8 +6,10 @@ Source: "Rows Event" and "Date and Time Data Type Representation" of the MySQL i
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -15,8 +17,20 @@ from pymysqlreplication.column import Column as LogColumn
 from pymysqlreplication.constants import FIELD_TYPE
 from pymysqlreplication.json_binary import parse_json
 
-Reader = Callable[[bytes, int], tuple[Any, int]]
-"""Reads a value at an offset, and tells the offset after it."""
+Convert = Callable[[Any], Any]
+"""Turns what an image holds of a value into the value."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an image holds a column's values: as `struct` has it, or as bytes after a count of them.
+
+    `convert` makes the value of what is held; None where that is the value.
+    """
+
+    code: str
+    counted: bool = False
+    convert: Convert | None = None
 
 
 class Refused:
@@ -26,84 +40,133 @@ class Refused:
 REFUSED = Refused()
 _ENCODINGS = {"ucs2": "utf-16-be", "utf16": "utf-16-be", "utf16le": "utf-16-le", "utf32": "utf-32-be"}
 _WHOLE = {
-    FIELD_TYPE.TINY: ("<b", "<B"),
-    FIELD_TYPE.SHORT: ("<h", "<H"),
-    FIELD_TYPE.LONG: ("<i", "<I"),
-    FIELD_TYPE.LONGLONG: ("<q", "<Q"),
-    FIELD_TYPE.FLOAT: ("<f", "<f"),
-    FIELD_TYPE.DOUBLE: ("<d", "<d"),
+    FIELD_TYPE.TINY: ("b", "B"),
+    FIELD_TYPE.SHORT: ("h", "H"),
+    FIELD_TYPE.LONG: ("i", "I"),
+    FIELD_TYPE.LONGLONG: ("q", "Q"),
+    FIELD_TYPE.FLOAT: ("f", "f"),
+    FIELD_TYPE.DOUBLE: ("d", "d"),
 }
 _DAY_US = 86_400_000_000
 
 
+_Run = tuple[Callable[[bytes, int], tuple[Any, ...]], int, bool]
+"""How to unpack the run, its bytes, and whether it ends in a count."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The images with NULLs in the same places: runs of values of fixed size, each but the last up to a count."""
+
+    runs: tuple[_Run, ...]
+    nulls: tuple[int, ...]
+
+
+_LAYOUTS = 1024  # kept: a table with many nullable columns has more than are worth it
+
+
 class RowImages:
-    """The images of one table's rows, all of its columns in each."""
+    """The images of one table's rows, all of its columns in each.
+
+    Images are cut into what they hold row by row, but values are made of it column by column, and only of the
+    columns that somebody asks for.
+    """
 
     def __init__(self, columns: Sequence[LogColumn]) -> None:
-        self._readers = [(1 << place, _reader(column)) for place, column in enumerate(columns)]
+        """Raises KeyError for a type that is not known."""
+        self._forms = [_form(column) for column in columns]
         self._bitmap_bytes = (len(columns) + 7) // 8
+        self._layouts: dict[int, _Layout] = {}
 
     def read(self, data: bytes) -> Iterator[list[Any]]:
-        """The images in the rest of a row event, each as its columns' values; None is NULL."""
+        """The images in the rest of a row event, each as what it holds of its columns; None is NULL.
+
+        What is held of a value is equal where the value is. Raises struct.error for images cut short.
+        """
         place, end, width = 0, len(data), self._bitmap_bytes
+        layouts = self._layouts
         while place < end:
             nulls = int.from_bytes(data[place : place + width], "little")
             place += width
-            values: list[Any] = []
-            for bit, read in self._readers:
-                if nulls & bit:
-                    values.append(None)
-                else:
-                    value, place = read(data, place)
-                    values.append(value)
-            yield values
+            layout = layouts.get(nulls) or self._new_layout(nulls)
+            held: list[Any] = []
+            for unpack, size, counted in layout.runs:
+                held += unpack(data, place)
+                place += size
+                if counted:
+                    begin, place = place, place + held[-1]
+                    held[-1] = data[begin:place]
+            if place > end:
+                raise struct.error("its image is cut short")
+            for column in layout.nulls:
+                held.insert(column, None)
+            yield held
+
+    def values(self, column: int, held: Sequence[Any]) -> Sequence[Any]:
+        """The values of a column, of what images hold of it. Raises ValueError or IndexError for an odd one."""
+        convert = self._forms[column].convert
+        return held if convert is None else [None if one is None else convert(one) for one in held]
+
+    def _new_layout(self, nulls: int) -> _Layout:
+        runs, codes = [], "<"
+        for place, form in enumerate(self._forms):
+            if nulls >> place & 1:
+                continue
+            codes += form.code
+            if form.counted:
+                runs.append(_run(codes, counted=True))
+                codes = "<"
+        if codes != "<":
+            runs.append(_run(codes, counted=False))
+        layout = _Layout(tuple(runs), tuple(place for place in range(len(self._forms)) if nulls >> place & 1))
+        if len(self._layouts) < _LAYOUTS:
+            self._layouts[nulls] = layout
+        return layout
 
 
-def _reader(column: LogColumn) -> Reader:
-    """How a column's values are read. Raises KeyError for a type that is not known."""
+def _run(codes: str, *, counted: bool) -> _Run:
+    form = struct.Struct(codes)
+    if not counted or not codes.endswith(_THREE_BYTES):
+        return form.unpack_from, form.size, counted
+
+    def unpack(data: bytes, place: int) -> tuple[Any, ...]:
+        *held, count = form.unpack_from(data, place)
+        return *held, int.from_bytes(count, "little")
+
+    return unpack, form.size, counted
+
+
+def _form(column: LogColumn) -> Form:
+    """How a column's values are held. Raises KeyError for a type that is not known."""
     if column.type in _WHOLE:
-        return _number(struct.Struct(_WHOLE[column.type][bool(column.unsigned)]))
-    return _READERS[column.type](column)
+        return Form(_WHOLE[column.type][bool(column.unsigned)])
+    return _FORMS[column.type](column)
 
 
-def _number(form: struct.Struct) -> Reader:
-    size, unpack = form.size, form.unpack_from
-
-    def read(data: bytes, place: int) -> tuple[Any, int]:
-        return unpack(data, place)[0], place + size
-
-    return read
+def _fixed(size: int, convert: Convert) -> Form:
+    return Form(f"{size}s", convert=convert)
 
 
-def _fixed(size: int, convert: Callable[[bytes], Any]) -> Reader:
-    def read(data: bytes, place: int) -> tuple[Any, int]:
-        end = place + size
-        return convert(data[place:end]), end
-
-    return read
+_THREE_BYTES = "3s"
+_COUNTS = {1: "B", 2: "H", 3: _THREE_BYTES, 4: "I"}
 
 
-def _counted(size: int, convert: Callable[[bytes], Any] | None) -> Reader:
+def _counted(size: int, convert: Convert | None) -> Form:
     """Bytes after their count, which takes `size` bytes."""
-
-    def read(data: bytes, place: int) -> tuple[Any, int]:
-        begin = place + size
-        end = begin + int.from_bytes(data[place:begin], "little")
-        value = data[begin:end]
-        return value if convert is None else convert(value), end
-
-    return read
+    return Form(_COUNTS[size], counted=True, convert=convert)
 
 
-def _text(column: LogColumn) -> Callable[[bytes], Any] | None:
+def _text(column: LogColumn) -> Convert | None:
     charset = str(column.character_set_name)
     if charset == "binary":
         return None
     encoding = _ENCODINGS.get(charset, charset)
+    if codecs.lookup(encoding).name == "utf-8":
+        return bytes.decode
     return lambda value: value.decode(encoding)
 
 
-def _string(column: LogColumn) -> Reader:
+def _string(column: LogColumn) -> Form:
     convert = _text(column)
     if convert is None and column.type == FIELD_TYPE.STRING:
         width = column.max_length  # the log leaves out the zeros at the end of a BINARY
@@ -114,7 +177,7 @@ def _string(column: LogColumn) -> Reader:
     return _counted(2 if column.max_length > 255 else 1, convert)
 
 
-def _labels(column: LogColumn) -> Reader:
+def _labels(column: LogColumn) -> Form:
     labels = column.enum_values
 
     def read(value: bytes) -> str:
@@ -123,7 +186,7 @@ def _labels(column: LogColumn) -> Reader:
     return _fixed(column.size, read)
 
 
-def _label_set(column: LogColumn) -> Reader:
+def _label_set(column: LogColumn) -> Form:
     labels = list(enumerate(column.set_values))
 
     def read(value: bytes) -> str:
@@ -133,25 +196,29 @@ def _label_set(column: LogColumn) -> Reader:
     return _fixed(column.size, read)
 
 
-def _decimal(column: LogColumn) -> Reader:
+def _decimal(column: LogColumn) -> Form:
     """Groups of nine digits in four bytes; what is left of them before and after the point in fewer."""
-    left, right = column.precision - column.decimals, column.decimals
-    groups = [*_groups(left % 9), *[(4, 9)] * (left // 9)]
-    whole = len(groups)
+    right = column.decimals
+    groups = [*_groups((column.precision - right) % 9), *[(4, 9)] * ((column.precision - right) // 9)]
     groups += [*[(4, 9)] * (right // 9), *_groups(right % 9)]
     size = sum(width for width, _ in groups)
+    sign, ones = 1 << 8 * size - 1, (1 << 8 * size) - 1
+    shifts, rest = [], size
+    for width, count in groups:
+        rest -= width
+        shifts.append((8 * rest, (1 << 8 * width) - 1, 10**count))
 
     def read(value: bytes) -> str:
-        negative = not value[0] & 0x80
-        raw = bytes(byte ^ 0xFF for byte in value) if negative else value
-        raw = bytes((raw[0] ^ 0x80,)) + raw[1:]
-        place, digits = 0, []
-        for width, count in groups:
-            digits.append(f"{int.from_bytes(raw[place : place + width], 'big'):0{count}d}")
-            place += width
-        text = "".join(digits[:whole]).lstrip("0") or "0"
-        fraction = "".join(digits[whole:])
-        return ("-" if negative else "") + (f"{text}.{fraction}" if fraction else text)
+        packed = int.from_bytes(value, "big") ^ sign
+        negative = packed & sign
+        if negative:
+            packed ^= ones
+        whole = 0
+        for shift, mask, base in shifts:
+            whole = whole * base + (packed >> shift & mask)
+        digits = f"{whole:0{right + 1}d}"
+        text = f"{digits[:-right]}.{digits[-right:]}" if right else digits
+        return f"-{text}" if negative else text
 
     return _fixed(size, read)
 
@@ -172,7 +239,7 @@ def _valid(make: Callable[..., Any], *parts: int) -> Any:
         return REFUSED
 
 
-def _datetime(column: LogColumn) -> Reader:
+def _datetime(column: LogColumn) -> Form:
     def read(value: bytes) -> Any:
         packed = int.from_bytes(value[:5], "big") & 0x7FFFFFFFFF
         year, month = divmod(packed >> 22, 13)
@@ -185,7 +252,7 @@ def _datetime(column: LogColumn) -> Reader:
     return _fixed(5 + _fraction_bytes(column), read)
 
 
-def _timestamp(column: LogColumn) -> Reader:
+def _timestamp(column: LogColumn) -> Form:
     """Microseconds since the epoch."""
 
     def read(value: bytes) -> Any:
@@ -195,7 +262,7 @@ def _timestamp(column: LogColumn) -> Reader:
     return _fixed(4 + _fraction_bytes(column), read)
 
 
-def _time(column: LogColumn) -> Reader:
+def _time(column: LogColumn) -> Form:
     """Microseconds since midnight; negative times and those of a day and more are refused."""
 
     def read(value: bytes) -> Any:
@@ -220,7 +287,7 @@ def _year(value: bytes) -> int:
     return value[0] and 1900 + value[0]
 
 
-_READERS: dict[int, Callable[[LogColumn], Reader]] = {
+_FORMS: dict[int, Callable[[LogColumn], Form]] = {
     FIELD_TYPE.INT24: lambda column: _fixed(
         3, lambda value: int.from_bytes(value, "little", signed=not column.unsigned)
     ),
