@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lakehouse.clients.airbyte import AirbyteClient
+from lakehouse.defs.ingestion.apply import without_zone
 from lakehouse.defs.ingestion.declaration import CONTINUOUS, Declaration
 from lakehouse.errors import ConfigurationError
 from lakehouse.scaffold.documents import COMPONENT, Document
@@ -93,7 +94,7 @@ def _namespace(connection: Mapping[str, Any]) -> str:
 
 
 def _schedule(connection: Mapping[str, Any]) -> str:
-    schedule = connection["schedule"]
+    schedule = without_zone(dict(connection))["schedule"]
     if schedule["scheduleType"] == "manual":
         return "manual"
     if schedule["scheduleType"] != "cron":
@@ -103,7 +104,7 @@ def _schedule(connection: Mapping[str, Any]) -> str:
             where="schedule",
             remedy="give it one in Airbyte, such as 0 0 * * * ? for every hour",
         )
-    expression = str(schedule["cronExpression"]).removesuffix(" UTC")
+    expression = str(schedule["cronExpression"])
     return "continuous" if expression == CONTINUOUS else expression
 
 

@@ -145,6 +145,21 @@ def _schedule(declared: str) -> dict[str, str]:
     }
 
 
+def without_zone(live: dict[str, Any]) -> dict[str, Any]:
+    """A live connection whose cron expression is as declarations write it: Airbyte may append the zone.
+
+    >>> without_zone({"schedule": {"cronExpression": "0 0 * * * ? UTC"}})
+    {'schedule': {'cronExpression': '0 0 * * * ?'}}
+    """
+    schedule = live.get("schedule") or {}
+    if "cronExpression" not in schedule:
+        return live
+    return {
+        **live,
+        "schedule": {**schedule, "cronExpression": schedule["cronExpression"].removesuffix(" UTC")},
+    }
+
+
 _NEW = "(new)"
 """Stands for the id of what a dry run would create."""
 _CREDENTIALS = {"access_key_id", "secret_access_key"}
@@ -182,7 +197,7 @@ class _Applier:
         if existing is None:
             self.changes.append(Change(kind, name, "created"))
             return _NEW if self._dry_run else id_of(kind, self._airbyte.create(kind, {"name": name, **body}))
-        found = list(differences(body, existing, written=written))
+        found = list(differences(body, without_zone(existing), written=written))
         if found and not self._dry_run:
             # Airbyte masks secrets: whether they are still right cannot be seen, so they are sent again.
             self._airbyte.patch(kind, id_of(kind, existing), {"name": name, **body})
