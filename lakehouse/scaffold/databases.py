@@ -116,7 +116,7 @@ class Database:
 
 @contextmanager
 def opened(source: NewSource) -> Iterator[Database]:
-    """A read-only session in the database of the source.
+    """A session in the database of the source.
 
     Raises:
         ServiceDownError: it does not answer here, or refuses the login.

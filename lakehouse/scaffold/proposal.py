@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 from lakehouse.errors import ConfigurationError
 from lakehouse.scaffold.databases import Table
@@ -14,6 +14,9 @@ from lakehouse.scaffold.discovered import Stream
 _CHANGED_AT = ("updated_at", "modified_at", "last_modified", "last_updated", "changed_at")
 # A day in the life of what a row is about, rather than the day the row belongs to.
 _NOT_THE_ROWS_DAY = re.compile(r"birth|born|expir|valid|due|until|end|deadline|hired|update|modif")
+
+_LONGEST = timedelta(days=10_000)
+"""Of older days there are too many for a partition each; often the oldest is a mistyped year."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,10 @@ def _reading(stream: Stream) -> tuple[str, tuple[str, ...]]:
 def _partition(stream: Stream, asked: Asked, table: Table | None) -> tuple[str, date] | None:
     oldest = table.oldest if table else {}
     if stream.name not in asked.partitions:
-        known = (at for at in oldest.items() if at[1] and not _NOT_THE_ROWS_DAY.search(at[0].lower()))
+        begins = datetime.now(UTC).date() - _LONGEST
+        known = (
+            at for at in oldest.items() if at[1] > begins and not _NOT_THE_ROWS_DAY.search(at[0].lower())
+        )
         return next(known, None)
     column, first = asked.partitions[stream.name]
     _require_columns(stream, (column,), "--partition")

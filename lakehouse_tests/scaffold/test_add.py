@@ -183,6 +183,15 @@ class TestPostgres:
         with pytest.raises(ConfigurationError, match="is declared with replication_method 'Standard'"):
             propose(postgres(database), settings, project)
 
+    def test_a_mistyped_year_makes_no_partitions(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(
+            "CREATE TABLE orders (id int PRIMARY KEY, order_date date NOT NULL)",
+            "INSERT INTO orders VALUES (1, '0202-01-01'), (2, '2025-01-01')",
+        )
+        assert [p.partition for p in propose(postgres(database), settings, project).proposals] == [None]
+
     def test_days_of_a_moment(self, database: Database, settings: Settings, project: Project) -> None:
         database.execute(
             "CREATE TABLE log (at timestamp, line text)", "INSERT INTO log VALUES ('2025-05-06 07:08', 'x')"
