@@ -199,6 +199,7 @@ def test_a_bad_value_far_into_a_file_loses_and_repeats_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str
 ) -> None:
     monkeypatch.setattr(csv_types, "_BLOCK", 500)
+    monkeypatch.setattr(csv_types, "_BLOCK_OF_A_COLUMN", 0)
     monkeypatch.setattr(csv, "_TEXT_BLOCK", 800)
     numbers = [str(number) for number in range(1000)]
     numbers[777] = bad
@@ -211,3 +212,17 @@ def test_a_bad_value_far_into_a_file_loses_and_repeats_no_row(
     assert not isinstance(direct, str)
     assert direct[0][0].to_pylist() == [None if place == 777 else place for place in range(1000)]
     assert direct[1] == {777: [Change("x", reason="SOURCE_SERIALIZATION_ERROR")]}
+
+
+def test_rows_of_megabytes_are_read_and_longer_ones_refused(tmp_path: Path) -> None:
+    column = Column("x", "x", AirbyteType(Kind.STRING))
+    file, declared = written(tmp_path, "x\n" + f"{'é' * 2**20}\n" * 20), stream(PLAIN)
+    direct = directly(file, declared, (column,))
+    assert not isinstance(direct, str)
+    assert direct[0][0].to_pylist() == ["é" * 2**20] * 20
+    file = written(tmp_path, 'x\n"' + "never closed\n" * 2**21)
+    refusal = (
+        r"a\.csv: a row is longer than 8 MiB, the most that is read; a quote that is never closed makes one"
+    )
+    with pytest.raises(ConnectorError, match=refusal):
+        list(content_of(file, declared, (column,)))

@@ -107,11 +107,12 @@ def content_of(file: SourceFile, declared: FileStream, columns: tuple[Column, ..
 def _typed(batch: pa.RecordBatch, columns: tuple[Column, ...], convert: _Convert) -> LandingBatch:
     changes: dict[int, list[Change]] = {}
     arrays = []
+    present = dict(zip(batch.schema.names, batch.columns, strict=True))
     for column in columns:
-        if column.source not in batch.schema.names:
+        if column.source not in present:
             arrays.append(pa.nulls(batch.num_rows, column.type.arrow))
             continue
-        array, refused = convert(batch.column(column.source), column.type)
+        array, refused = convert(present[column.source], column.type)
         for row in refused:
             changes.setdefault(row, []).append(Change(column.source, reason="SOURCE_SERIALIZATION_ERROR"))
         arrays.append(array)

@@ -76,6 +76,10 @@ def text_batches(
     try:
         yield from read(file, layout, convert, _TEXT_BLOCK)
     except pa.ArrowInvalid as error:
+        if "straddling object" in str(error):
+            problem = f"{file.url}: a row is longer than {_TEXT_BLOCK // 2**20} MiB, the most that is read"
+            remedy = "a quote that is never closed makes one, see quote_char and escape_char of the format"
+            raise ConnectorError(f"{problem}; {remedy}", kind="config_error") from error
         raise unreadable(file, error) from error
 
 

@@ -18,6 +18,7 @@ from lakehouse.embedded.airbyte.connectors.files.listing import SourceFile
 from lakehouse.embedded.airbyte.types import Column, Kind
 
 _BLOCK = 2**20  # stays in the processor's cache
+_BLOCK_OF_A_COLUMN = 2**14  # a column of few rows costs as much as one of many
 _DIRECT = {
     Kind.INTEGER: pa.int64(),
     Kind.NUMBER: pa.float64(),
@@ -34,8 +35,9 @@ def batches(file: SourceFile, layout: CsvFormat, columns: Sequence[Column]) -> I
     Raises ConnectorError naming the file.
     """
     done = 0
+    block = max(_BLOCK, _BLOCK_OF_A_COLUMN * len(columns))
     try:
-        for batch in read(file, layout, _conversion(layout, columns), _BLOCK):
+        for batch in read(file, layout, _conversion(layout, columns), block):
             if not _all_finite(batch):
                 break
             yield _in_utc(batch)
@@ -78,8 +80,6 @@ def _all_finite(batch: pa.RecordBatch) -> bool:
 
 
 def _in_utc(batch: pa.RecordBatch) -> pa.RecordBatch:
-    fields = [
-        field.with_type(pa.timestamp("us", "UTC")) if field.type == pa.timestamp("us") else field
-        for field in batch.schema
-    ]
-    return batch.cast(pa.schema(fields))
+    naive, utc = _DIRECT[Kind.TIMESTAMP], _DIRECT[Kind.TIMESTAMP_TZ]
+    arrays = [column.cast(utc) if column.type == naive else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
