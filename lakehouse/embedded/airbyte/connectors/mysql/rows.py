@@ -20,7 +20,6 @@ from lakehouse.embedded.airbyte.types import Column
 
 BATCH_ROWS = 10_000
 BATCH_BYTES = 16 * 2**20
-_FETCH_ROWS = 100  # of which the widest may be in memory before their size is known
 
 SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
@@ -46,9 +45,9 @@ def read_batches(
         cursor.execute(query, arguments or None)
         waiting: list[tuple[Any, ...]] = []
         size = 0
-        while rows := cursor.fetchmany(_FETCH_ROWS):
-            waiting += rows
-            size += sum(len(value) for row in rows for value in row if value is not None)
+        for row in cursor:  # one by one: a few rows may be all that fits in memory
+            waiting.append(row)
+            size += sum(len(value) for value in row if value is not None)
             if len(waiting) >= BATCH_ROWS or size >= BATCH_BYTES:
                 yield _landing_batch(waiting, size, table, columns)
                 waiting, size = [], 0
