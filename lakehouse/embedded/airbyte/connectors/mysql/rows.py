@@ -20,6 +20,7 @@ from lakehouse.embedded.airbyte.types import Column
 
 BATCH_ROWS = 10_000
 BATCH_BYTES = 16 * 2**20
+_BATCH_VALUES = 500_000  # each is an object, which takes more memory than a short text
 
 SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
@@ -41,6 +42,7 @@ def read_batches(
     session: Session, query: str, arguments: Sequence[str], table: Table, columns: tuple[Column, ...]
 ) -> Iterator[LandingBatch]:
     """The batches of a query made by `select`."""
+    most_rows = min(BATCH_ROWS, max(_BATCH_VALUES // max(len(columns), 1), 1))
     with session.cursor(SSCursor) as cursor:
         cursor.execute(query, arguments or None)
         waiting: list[tuple[Any, ...]] = []
@@ -48,7 +50,7 @@ def read_batches(
         for row in cursor:  # one by one: a few rows may be all that fits in memory
             waiting.append(row)
             size += sum(len(value) for value in row if value is not None)
-            if len(waiting) >= BATCH_ROWS or size >= BATCH_BYTES:
+            if len(waiting) >= most_rows or size >= BATCH_BYTES:
                 yield _landing_batch(waiting, size, table, columns)
                 waiting, size = [], 0
         if waiting:
