@@ -59,7 +59,14 @@ class MariaDbServer:
     @property
     def _places(self) -> list[str]:
         user = ["--user=root"] if os.geteuid() == 0 else []
-        return [f"--basedir={self._installation}", f"--datadir={self.folder / 'data'}", *user]
+        temporary = self.folder / "tmp"  # a server that starts removes the temporary tables of all that share it
+        temporary.mkdir(exist_ok=True)
+        return [
+            f"--basedir={self._installation}",
+            f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={temporary}",
+            *user,
+        ]
 
     def start(self) -> None:
         command = [
