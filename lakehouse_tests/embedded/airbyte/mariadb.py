@@ -59,7 +59,9 @@ class MariaDbServer:
     @property
     def _places(self) -> list[str]:
         user = ["--user=root"] if os.geteuid() == 0 else []
-        temporary = self.folder / "tmp"  # a server that starts removes the temporary tables of all that share it
+        temporary = (
+            self.folder / "tmp"
+        )  # a server that starts removes the temporary tables of all that share it
         temporary.mkdir(exist_ok=True)
         return [
             f"--basedir={self._installation}",
