@@ -108,9 +108,19 @@ def laboratory() -> Iterator[Laboratory]:
 
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as directory:
         home = Path(directory)
-        settings = embedded_settings(load_settings(home))
+        settings = _on_free_ports(embedded_settings(load_settings(home)))
         with Stack(settings.home, stack_services(settings, ("postgres", "airbyte"))):
             yield Laboratory(settings, settings.home)
+
+
+def _on_free_ports(settings: Settings) -> Settings:
+    """Beside whatever runs on this machine."""
+    from lakehouse.embedded.ports import free_port
+
+    moved = {"url": f"http://127.0.0.1:{free_port()}"}
+    airbyte = settings.airbyte.model_copy(update=moved)
+    postgres = settings.postgres.model_copy(update={"port": free_port()})
+    return settings.model_copy(update={"airbyte": airbyte, "postgres": postgres})
 
 
 @dataclass
