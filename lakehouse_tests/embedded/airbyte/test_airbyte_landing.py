@@ -16,6 +16,7 @@ import pytest
 from lakehouse.embedded.airbyte.coercion import Change
 from lakehouse.embedded.airbyte.landing import writer as writing
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
+from lakehouse.embedded.airbyte.landing.encoding import repeating_leaves
 from lakehouse.embedded.airbyte.landing.paths import check_path_format, safe_name, stream_path
 from lakehouse.embedded.airbyte.landing.target import DirectoryTarget, landing_target
 from lakehouse.embedded.airbyte.landing.writer import StreamWriter, raw_ids
@@ -188,3 +189,26 @@ def test_a_file_url_is_a_directory(tmp_path: Path) -> None:
     assert (folder / "a" / "b.parquet").read_bytes() == b"x"
     with pytest.raises(ValueError, match="file:///absolute/path"):
         landing_target(configuration(s3_endpoint="file://other-host/x"))
+
+
+def test_only_values_that_repeat_get_a_dictionary(tmp_path: Path) -> None:
+    target = DirectoryTarget(tmp_path)
+    writer = a_writer(target)
+    ids = pa.array(range(1000), pa.int64())
+    rows = pa.RecordBatch.from_arrays([ids, pa.array(["one", "two"] * 500)], ["id", "name"])
+    writer.write(LandingBatch(rows, pa.repeat(pa.scalar(STARTED, pa.int64()), 1000), {}))
+    (file,) = writer.finish()
+    target.publish(7, [file.key])
+    with pq.ParquetFile(tmp_path / file.key) as parquet:
+        group = parquet.metadata.row_group(0)
+        columns = [group.column(place) for place in range(group.num_columns)]
+        packed = {column.path_in_schema for column in columns if column.has_dictionary_page}
+    assert {"name", "_airbyte_meta.sync_id", "_airbyte_generation_id"} <= packed
+    assert not {"id", "_airbyte_raw_id"} & packed
+
+
+@pytest.mark.parametrize(("length", "distinct"), [(10, False), (2**20, False), (2**20, True)])
+def test_long_values_are_judged_by_few_of_them(length: int, distinct: bool) -> None:
+    texts = [(str(row if distinct else 0) + "x" * length) for row in range(40)]
+    table = pa.table({"text": texts, "lists": [[1, 1]] * 40})
+    assert repeating_leaves(table) == (["lists.list.element"] if distinct else ["text", "lists.list.element"])

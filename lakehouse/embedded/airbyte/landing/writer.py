@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lakehouse.embedded.airbyte.landing.encoding import leaves_of, repeating_leaves
 from lakehouse.embedded.airbyte.landing.paths import StreamPath
 from lakehouse.embedded.airbyte.landing.target import GENERATION_KEY, LandingTarget
 from lakehouse.embedded.airbyte.records import LandingBatch
@@ -101,7 +102,7 @@ class StreamWriter:
 
     def begin_file(self) -> None:
         """Opens a file, which then is there even if no row follows."""
-        self._file()
+        self._file(self._schema.empty_table())
 
     def begin_generation(self, generation_id: int) -> None:
         """Rows written from here on belong to another generation, so to another file."""
@@ -152,15 +153,16 @@ class StreamWriter:
     def _write_row_group(self) -> None:
         if not self._pending:
             return
-        _, _, writer = self._file()
         table = pa.Table.from_batches(self._pending, self._schema)
+        _, _, writer = self._file(table)
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         self._rows_in_file += table.num_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         if self._open is not None and self._open[1].tell() >= FILE_BYTES:
             self._close_file()
 
-    def _file(self) -> tuple[str, Any, pq.ParquetWriter]:
+    def _file(self, first: pa.Table) -> tuple[str, Any, pq.ParquetWriter]:
+        """The open file; else one that fits the rows which it begins with."""
         if self._open is None:
             key = self._path.key(self._part)
             self._announce(key)
@@ -171,7 +173,7 @@ class StreamWriter:
                 self._schema,
                 compression=self._codecs,
                 data_page_size=PAGE_BYTES,
-                use_dictionary=[name for name in self._schema.names if name != _RAW_ID],
+                use_dictionary=repeating_leaves(first.drop_columns(_RAW_ID)),
                 write_statistics=True,
                 store_schema=False,
             )
@@ -192,19 +194,8 @@ class StreamWriter:
 
 def _codecs(schema: pa.Schema, codec: str) -> dict[str, str]:
     """The codec of each leaf: identifiers are random, and packing them costs a fifth of the writing for nothing."""
-    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    leaves = [leaf for field in schema for leaf in leaves_of(field.name, field.type)]
     return dict.fromkeys(leaves, codec) | {_RAW_ID: "NONE"}
-
-
-def _leaves(path: str, type_: pa.DataType) -> Iterator[str]:
-    """The paths of a column's leaves as Parquet spells them."""
-    if pa.types.is_struct(type_):
-        for member in type_:
-            yield from _leaves(f"{path}.{member.name}", member.type)
-    elif pa.types.is_list(type_):
-        yield from _leaves(f"{path}.list.element", type_.value_type)
-    else:
-        yield path
 
 
 def raw_ids(count: int) -> pa.Array:
