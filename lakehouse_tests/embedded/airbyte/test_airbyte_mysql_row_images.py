@@ -1,8 +1,11 @@
-"""Row images of a real MariaDB's log: values of every width beside each other, and NULL in every place."""
+"""Row images of a real MariaDB's log: values of every width beside each other, NULL in every place, nothing kept."""
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+from pymysqlreplication.packet import BinLogPacketWrapper
 
 from lakehouse_tests.embedded.airbyte.mariadb import MariaDb
 from lakehouse_tests.embedded.airbyte.test_airbyte_mysql_cdc import Follower, truth
@@ -37,3 +40,21 @@ def test_null_in_every_place(mariadb: MariaDb, last: str) -> None:
     follower.follow()
     assert follower.values("t") == truth(mariadb, "t")
     assert len(follower.changes) == 3 * len(rows)
+
+
+@pytest.mark.slow
+def test_events_that_were_read_leave_memory_at_once(mariadb: MariaDb) -> None:
+    mariadb.execute("CREATE TABLE t (id int PRIMARY KEY, wide mediumtext)")
+    follower = Follower(mariadb, "t")
+    follower.follow()
+    mariadb.execute("INSERT INTO t SELECT seq, repeat('x', 10000) FROM seq_1_to_100")
+    streams = follower.streams
+    gc.collect()
+    gc.disable()
+    try:
+        follower.follow(streams=streams)
+        kept = [one for one in gc.get_objects() if isinstance(one, BinLogPacketWrapper)]
+    finally:
+        gc.enable()
+    assert len(follower.rows["t"]) == 100
+    assert len(kept) < 5

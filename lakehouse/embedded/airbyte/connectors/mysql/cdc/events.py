@@ -160,6 +160,7 @@ class _Transactions:
                 case NotImplementedEvent():
                     self._refuse_unknown(event, last)
             last = self._advanced(last)
+            event.packet.event = None  # a cycle, which would keep the bytes until there are many events
 
     def _here(self) -> LogPosition:
         return LogPosition(self._reader.log_file, self._reader.log_pos)
