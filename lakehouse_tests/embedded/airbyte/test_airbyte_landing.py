@@ -176,6 +176,20 @@ def test_files_are_rolled_at_their_size_and_row_groups_at_their_rows(
     assert [file.rows for file in files] == [10, 10, 10]
 
 
+def test_long_rows_close_a_row_group_early(tmp_path: Path) -> None:
+    writer = a_writer(DirectoryTarget(tmp_path))
+    most = 0
+    for _ in range(12):
+        rows = pa.RecordBatch.from_arrays(
+            [pa.array(range(10), pa.int64()), pa.array(["x" * 2**20] * 10)], ["id", "name"]
+        )
+        writer.write(LandingBatch(rows, pa.repeat(pa.scalar(STARTED, pa.int64()), 10), {}))
+        most = max(most, writer.buffered_bytes)
+    (file,) = writer.finish()
+    assert file.rows == 120
+    assert most <= writing.LONG_ROWS_BYTES
+
+
 def test_a_stream_without_rows_makes_no_file(tmp_path: Path) -> None:
     assert a_writer(DirectoryTarget(tmp_path)).finish() == []
 
