@@ -21,10 +21,10 @@ from lakehouse.embedded.airbyte.types import Column
 FILE_BYTES = 200 * 2**20
 ROW_GROUP_ROWS = 1_000_000
 ROW_GROUP_BYTES = 128 * 2**20  # of Arrow memory: wide rows close a row group early, to bound memory
-LONG_ROW_BYTES, LONG_ROWS_BYTES = (
-    2**16,
-    32 * 2**20,
-)  # with values as long as pages, larger groups gain nothing
+LONG_ROWS_BYTES = (
+    32 * 2**20
+)  # the same of rows longer than _LONG_ROW_BYTES, for which large groups gain nothing
+_LONG_ROW_BYTES = 2**16
 PAGE_BYTES = 2**20
 
 _RAW_ID = "_airbyte_raw_id"
@@ -92,7 +92,7 @@ class StreamWriter:
         self._pending.append(landed)
         self._pending_rows += landed.num_rows
         self._pending_bytes += landed.nbytes
-        long = self._pending_bytes > self._pending_rows * LONG_ROW_BYTES
+        long = self._pending_bytes > self._pending_rows * _LONG_ROW_BYTES
         most = LONG_ROWS_BYTES if long else ROW_GROUP_BYTES
         if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= most:
             self._write_row_group()
