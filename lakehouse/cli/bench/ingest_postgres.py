@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from lakehouse.cli.bench.laboratory import DATABASE, Laboratory, laboratory
+from lakehouse.cli.bench.laboratory import DATABASE, PAUSE_SECONDS, Laboratory, laboratory
 from lakehouse.cli.bench.result import Result, at_least, at_most
 from lakehouse.errors import PermanentError
 
@@ -115,6 +115,8 @@ def _tpch() -> Path:
 
 
 def _copy(lab: Laboratory, table: str) -> float:
+    """Seconds of the ceiling; after a pause as before a sync, in which the server makes its next worker ready."""
+    time.sleep(PAUSE_SECONDS)
     started = time.monotonic()
     with (
         lab.postgres() as connection,

@@ -19,7 +19,7 @@ from lakehouse.defs.ingestion.sync import SyncResult, sync
 from lakehouse.settings import Settings
 
 DATABASE = "postgres"
-_PAUSE_SECONDS = 2.0
+PAUSE_SECONDS = 2.0
 WORKER = "lakehouse.embedded.airbyte.worker"
 
 
@@ -84,7 +84,7 @@ class Laboratory:
 
     def sync(self, name: str) -> Measured:
         """One sync of the connection, watched; after a pause, in which the server makes its next worker ready."""
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)
         with _watched() as usage:
             started = time.monotonic()
             result: SyncResult = sync(self.settings.airbyte, name, lambda _: None)

@@ -20,7 +20,7 @@ from lakehouse.embedded.airbyte.types import Column
 
 FILE_BYTES = 200 * 2**20
 ROW_GROUP_ROWS = 1_000_000
-ROW_GROUP_BYTES = 128 * 2**20  # of Arrow memory: wide rows close a row group early, to bound memory
+ROW_GROUP_BYTES = 64 * 2**20  # of Arrow memory: wide rows close a row group early, to bound memory
 LONG_ROWS_BYTES = (
     32 * 2**20
 )  # the same of rows longer than _LONG_ROW_BYTES, for which large groups gain nothing

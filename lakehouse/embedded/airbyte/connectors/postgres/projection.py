@@ -96,8 +96,11 @@ class PostgresColumn:
         """The select-list expression; arrays are JSON, for the Arrow reader as text or as they are, see `nested`."""
         if self.element and for_arrow and self.nested:
             # The Arrow reader knows no domains, and no lists that begin elsewhere than at 1; those of a slice do.
-            as_it_is = f"({{column}}::{self.element}[])[:]"
-            template = f"CASE WHEN array_ndims({{column}}) > 1 THEN NULL ELSE {as_it_is} END"
+            plain = f"{{column}}::{self.element}[]"
+            template = (
+                f"CASE WHEN array_ndims({{column}}) > 1 THEN NULL"
+                f" WHEN array_lower({{column}}, 1) <> 1 THEN ({plain})[:] ELSE {plain} END"
+            )
         elif self.element:
             template = "to_json({column})::text" if for_arrow else "to_json({column})"
         elif self.type_name == "numeric":
