@@ -121,6 +121,7 @@ def manifest(
     """An API, by a low-code manifest, which is installed into the embedded Airbyte."""
     from lakehouse.cli.services import is_local
     from lakehouse.embedded.airbyte.connectors.installation import install_manifest
+    from lakehouse.embedded.airbyte.connectors.specification import secret_names
     from lakehouse.embedded.services import AIRBYTE
     from lakehouse.errors import ConfigurationError
     from lakehouse.scaffold import source
@@ -136,11 +137,9 @@ def manifest(
     chosen = source.checked_name(name or source.slug(file.stem))
     installed = install_manifest(settings.home / AIRBYTE, chosen.replace("_", "-"), file)
     properties = installed.spec.get("properties", {})
-    secret = frozenset(key for key, property_ in properties.items() if property_.get("airbyte_secret"))
     given = {name: _typed(value, properties.get(name, {})) for name, value in _pairs(config, "--config")}
-    _add(
-        source.manifest(installed.type, given, secret, name=chosen), _listed(streams), _asked(key, partition)
-    )
+    found = source.manifest(installed.type, given, secret_names(installed.spec), name=chosen)
+    _add(found, _listed(streams), _asked(key, partition))
 
 
 def _add(source: NewSource, tables: list[str], asked: Asked) -> None:

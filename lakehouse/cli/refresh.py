@@ -17,8 +17,8 @@ def refresh(
 ) -> None:
     """Sync connections, merge what they landed, and build what is behind downstream of them.
 
-    Each step is a run in the Dagster UI. Airbyte and Dremio are started when they do not run, and stopped at the
-    end. What is up to date is left alone.
+    Each step is a run in the Dagster UI. The services of this machine are started when they do not run, and stopped
+    at the end. What is up to date is left alone.
     """
     from lakehouse.cli.demo_report import Progress
     from lakehouse.cli.running import load_graph, running_services

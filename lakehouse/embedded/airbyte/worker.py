@@ -25,7 +25,7 @@ import msgspec
 from lakehouse.embedded.airbyte.attempts import is_finished, report_failure
 from lakehouse.embedded.airbyte.catalog import configured_streams
 from lakehouse.embedded.airbyte.clock import epoch_ms, iso_moment
-from lakehouse.embedded.airbyte.connectors.registry import Registry
+from lakehouse.embedded.airbyte.connectors.registry import BUILT_IN, Registry
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, LogOptions
 from lakehouse.embedded.airbyte.extraction import extract_directly, extract_log, extract_over_protocol
 from lakehouse.embedded.airbyte.landing.configuration import S3Configuration
@@ -53,8 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     Tuning.add_arguments(parser)
     options = parser.parse_args(arguments)
     store, connectors = Store(options.home), Registry(options.connectors, options.home)
-    for row in store.rows("SELECT DISTINCT type FROM actors WHERE kind = 'source'"):
-        if connector := connectors.source(row["type"]):
+    used = {row["type"] for row in store.rows("SELECT DISTINCT type FROM actors WHERE kind = 'source'")}
+    for connector in BUILT_IN:
+        if connector.type in used:
             connector.load()
     job_id = _given_job()
     if job_id is None:

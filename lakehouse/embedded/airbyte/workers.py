@@ -21,6 +21,7 @@ class Workers:
         module = "lakehouse.embedded.airbyte.worker"
         self._command = [sys.executable, "-m", module, str(home), *arguments]
         self._spare: Process | None = None
+        self._starting = asyncio.Lock()  # jobs may end at the same moment
 
     async def run(self, job_id: int, log_path: Path, told: Callable[[int], None]) -> Process:
         """A process at work on the job, in a group of its own. Raises OSError where none can be started.
@@ -41,9 +42,10 @@ class Workers:
 
     async def make_ready(self) -> None:
         """Starts the process of the next job, unless there is one."""
-        if self._spare is None or self._spare.returncode is not None:
-            with contextlib.suppress(OSError):  # the next job says so
-                self._spare = await self._start(DEVNULL)
+        async with self._starting:
+            if self._spare is None or self._spare.returncode is not None:
+                with contextlib.suppress(OSError):  # the next job says so
+                    self._spare = await self._start(DEVNULL)
 
     async def stop(self) -> None:
         """Ends the process that waits."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,7 @@ from lakehouse.embedded.airbyte.connectors.installed import installed
 from lakehouse.embedded.errors import EmbeddedError
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not on the PATH"),
-]
+pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).with_name("fake_source.py")
 

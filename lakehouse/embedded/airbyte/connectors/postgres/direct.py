@@ -72,9 +72,8 @@ def read_query(
 def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> LandingBatch:
     changes: dict[int, list[Change]] = {}
     arrays = []
-    for column, values in zip(
-        columns, batch.columns, strict=False
-    ):  # what follows says which arrays are nested
+    # After the values come the columns that say which arrays are nested.
+    for column, values in zip(columns, batch.columns, strict=False):
         if pa.types.is_list(values.type):
             array, refused = _native_arrays(values, batch[NESTED + column.source], column.type)
             reason = _ARRAY_ERROR
