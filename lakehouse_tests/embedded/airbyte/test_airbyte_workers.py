@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lakehouse.embedded.airbyte.connectors.installed import Installed, record
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Connection, eventually, processes_with
 
 pytestmark = pytest.mark.slow
@@ -57,3 +58,18 @@ def test_it_ends_with_the_server(connection: Connection, end: Callable[[AirbyteS
     end(server)
     eventually(lambda: workers(server) == [])
     server.start()
+
+
+def test_a_connector_that_cannot_be_read_fails_its_own_jobs_only(
+    connection: Connection, tmp_path: Path
+) -> None:
+    server = connection.server
+    folder = server.home / "connectors" / "broken"
+    folder.mkdir(parents=True)
+    record(
+        server.home,
+        Installed(type="broken", package="p", version="1", command=("true",), spec={}, folder=str(tmp_path)),
+    )
+    server.create_source({}, "broken")
+    (folder / "connector.json").write_text("{")
+    assert connection.records(connection.sync()) == {"a": 1}
