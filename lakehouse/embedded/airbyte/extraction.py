@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import Empty, Queue, SimpleQueue
 from typing import Any
 
 from lakehouse.embedded.airbyte.connectors.streams import (
@@ -22,25 +19,26 @@ from lakehouse.embedded.airbyte.connectors.streams import (
 )
 from lakehouse.embedded.airbyte.messages import Message, Record, changes_of
 from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess
+from lakehouse.embedded.airbyte.read_ahead import read_ahead
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
 from lakehouse.embedded.airbyte.stream_sync import StreamSync, Sync, commit_together
 from lakehouse.embedded.airbyte.tuning import Tuning
 
 Streams = Mapping[StreamSync, Mapping[str, Any] | None]
-_AHEAD = 2  # batches read while one is written
 
 
 def extract_directly(
     reader: DirectRead, configuration: Mapping[str, Any], streams: Streams, tuning: Tuning
 ) -> None:
-    """Reads several streams at once; each is committed when it is complete."""
+    """Reads several streams at once, and few ones over several connections each; commits each when it is complete."""
+    connections = max(1, tuning.threads // max(1, len(streams)))
 
     def read(stream: StreamSync) -> Iterator[_Read]:
-        for item in reader(configuration, stream.stream, streams[stream]):
+        for item in reader(configuration, stream.stream, streams[stream], connections=connections):
             yield stream, item
         yield stream, None
 
-    for stream, item in _ahead([read(stream) for stream in streams], tuning.threads):
+    for stream, item in read_ahead([read(stream) for stream in streams], tuning.threads):
         if item is None:
             stream.commit(complete=True)
         elif isinstance(item, StreamState):
@@ -51,36 +49,6 @@ def extract_directly(
 
 
 _Read = tuple[StreamSync, LandingBatch | StreamState | None]  # None: the stream is complete
-
-
-def _ahead(readers: Sequence[Iterator[_Read]], threads: int) -> Iterator[_Read]:
-    """What the readers give, produced in threads: the next batches are read while one is written."""
-    waiting: SimpleQueue[Iterator[_Read]] = SimpleQueue()
-    for reader in readers:
-        waiting.put(reader)
-    queue: Queue[_Read | BaseException | None] = Queue(_AHEAD)
-
-    def produce() -> None:
-        try:
-            with contextlib.suppress(Empty):
-                while True:
-                    for item in waiting.get_nowait():
-                        queue.put(item)
-            queue.put(None)
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
-            queue.put(error)
-
-    at_work = min(threads, len(readers))
-    for _ in range(at_work):
-        threading.Thread(target=produce, daemon=True).start()
-    while at_work:
-        item = queue.get()
-        if isinstance(item, BaseException):
-            raise item
-        if item is None:
-            at_work -= 1
-        else:
-            yield item
 
 
 def _bound_memory(streams: Iterable[StreamSync], most: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tuning:
-    """`threads` streams are read at once; a log is read `batch_size` rows at a time.
+    """`threads` streams are read at once, or as many parts of one large table; a log `batch_size` rows at a time.
 
     `buffer_size_mb` is how many megabytes of rows may wait in memory between reading and writing.
     """

@@ -179,10 +179,9 @@ def _run(store: Store, job_id: int, registry: Registry, home: Path, tuning: Tuni
 def _log_options(store: Store, sync: Sync, tuning: Tuning) -> LogOptions:
     """With a continuous schedule the log is waited on, so that a change lands in a second and not in a job's start."""
     schedule = schedule_of(store, sync.connection["id"])
-    if schedule is None or not schedule.is_continuous:
-        return LogOptions(batch_rows=tuning.batch_size)
-    tail_until = sync.started_ms / 1000 + _TAIL_SECONDS
-    return LogOptions(tail_until=tail_until, batch_rows=tuning.batch_size)
+    follow = schedule is not None and schedule.is_continuous
+    tail_until = sync.started_ms / 1000 + _TAIL_SECONDS if follow else None
+    return LogOptions(tail_until, batch_rows=tuning.batch_size, connections=tuning.threads)
 
 
 _TAIL_SECONDS = 300

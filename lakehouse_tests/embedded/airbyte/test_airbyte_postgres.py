@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 
-from lakehouse.embedded.airbyte.connectors.postgres import direct
+from lakehouse.embedded.airbyte.connectors.postgres import direct, ranges
 from lakehouse.embedded.airbyte.connectors.postgres.source import PostgresSource
+from lakehouse.embedded.airbyte.connectors.postgres.tables import tables_of
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch, RecordBatcher
@@ -141,6 +144,43 @@ def test_arrays_that_come_as_they_are(database: Database) -> None:
     assert (first["small"], first["flags"], first["named"]) == ([1, None], [True, False, None], [5])
     assert third["big"] == [1, 2]
     assert [field for field, _, _ in third["changes"]] == ["a b", "flags", "named"]
+
+
+def test_a_large_table_is_read_in_parts_that_are_of_one_moment(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "SMALLEST_PAGES", 10)
+    database.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, version int, filler text)",
+        "INSERT INTO t SELECT i, 1, repeat('x', 500) FROM generate_series(1, 2000) i",
+    )
+    opened = ranges.exported_snapshot
+
+    @contextmanager
+    def moved_meanwhile(connection: psycopg.Connection[Any]) -> Iterator[str]:
+        with opened(connection) as snapshot:
+            database.execute("UPDATE t SET version = 2")  # every row goes to another page
+            yield snapshot
+
+    monkeypatch.setattr(direct, "exported_snapshot", moved_meanwhile)
+    with database.connection() as connection:
+        table = tables_of(connection, ("public",))[("public", "t")]
+        assert len(ranges.page_ranges(connection, table, 3)) == 3
+    items = direct.read(database.configuration, configured(database, "t"), None, connections=3)
+    rows, _ = outcome(items)
+    assert [(row["id"], row["version"]) for row in rows] == [(i, 1) for i in range(1, 2001)]
+
+
+def test_what_has_no_pages_of_its_own_is_read_in_one_part(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE small (id int)",
+        "CREATE VIEW seen AS SELECT * FROM small",
+        "CREATE TABLE parent (id int) PARTITION BY RANGE (id)",
+    )
+    with database.connection() as connection:
+        for table in tables_of(connection, ("public",)).values():
+            (only,) = ranges.page_ranges(connection, table, 8)
+            assert only.as_string(connection) == "true"
 
 
 def test_discover_declares_the_types_of_the_real_connector(database: Database) -> None:

@@ -81,9 +81,14 @@ class DirectRead(Protocol):
     """How a source of ours hands Arrow batches to the worker without printing them."""
 
     def __call__(
-        self, configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
+        self,
+        configuration: Mapping[str, Any],
+        stream: ConfiguredStream,
+        state: Mapping[str, Any] | None,
+        *,
+        connections: int,
     ) -> Iterator[LandingBatch | StreamState]:
-        """Reads one stream. Raises ConnectorError with one clear line."""
+        """Reads one stream, over `connections` at once at most. Raises ConnectorError with one clear line."""
 
 
 Place = tuple[str | None, str]
@@ -137,11 +142,12 @@ class StreamReset:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """How long to read, and in what portions."""
+    """How long to read, in what portions, and over how many connections a large table."""
 
     tail_until: float | None = None
     """Epoch seconds until which new changes are waited for; None ends at the position of the start."""
     batch_rows: int = 10_000
+    connections: int = 1
 
 
 class LogRead(Protocol):

@@ -33,7 +33,11 @@ from lakehouse.embedded.airbyte.types import Column, Kind, json_schema_of
 
 
 def read_direct(
-    configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
+    configuration: Mapping[str, Any],
+    stream: ConfiguredStream,
+    state: Mapping[str, Any] | None,
+    *,
+    connections: int = 1,  # noqa: ARG001 - files are read one by one, each followed by its state
 ) -> Iterator[LandingBatch | StreamState]:
     """One stream's batches, file by file, each file followed by the state it reaches."""
     settings = configuration_of(configuration)

@@ -16,7 +16,11 @@ from lakehouse.embedded.airbyte.records import LandingBatch
 
 
 def read(
-    configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
+    configuration: Mapping[str, Any],
+    stream: ConfiguredStream,
+    state: Mapping[str, Any] | None,
+    *,
+    connections: int = 1,  # noqa: ARG001 - the server has no snapshot that two could share without a lock
 ) -> Iterator[LandingBatch | StreamState]:
     """One stream's batches and, at its end, its state; a source that reads its log offers full reads only."""
     settings = configuration_of(configuration)

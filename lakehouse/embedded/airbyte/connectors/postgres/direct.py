@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
@@ -17,7 +18,8 @@ from lakehouse.embedded.airbyte.clock import epoch_ms
 from lakehouse.embedded.airbyte.coercion import Change, coerce_column
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LOG_COLUMNS, readable_alone
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
-from lakehouse.embedded.airbyte.connectors.postgres.projection import NESTED
+from lakehouse.embedded.airbyte.connectors.postgres.projection import ABSENT
+from lakehouse.embedded.airbyte.connectors.postgres.ranges import exported_snapshot, page_ranges
 from lakehouse.embedded.airbyte.connectors.postgres.source import SERIALIZATION_ERROR, select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import (
     configuration_of,
@@ -27,6 +29,7 @@ from lakehouse.embedded.airbyte.connectors.postgres.tables import (
     table_for,
 )
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream, StreamState
+from lakehouse.embedded.airbyte.read_ahead import read_ahead
 from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse.embedded.airbyte.types import SCALAR, AirbyteType, Column, Kind
 
@@ -38,25 +41,41 @@ _DAYS = (_FIRST - _EPOCH, _END - _EPOCH)
 
 
 def read(
-    configuration: Mapping[str, Any], stream: ConfiguredStream, state: Mapping[str, Any] | None
+    configuration: Mapping[str, Any],
+    stream: ConfiguredStream,
+    state: Mapping[str, Any] | None,
+    *,
+    connections: int = 1,
 ) -> Iterator[LandingBatch | StreamState]:
     """One stream's batches and, at its end, its state; the same rows and values as the protocol path."""
     settings = configuration_of(configuration)
     plain = readable_alone(settings, stream)
     with connected(settings) as connection:
         table = table_for(connection, plain)
-        query, reached = select(connection, table, plain, state, for_arrow=True)
-        text = query.as_string(connection)
-    for batch in read_query(settings, text, plain.columns):
-        yield batch if plain is stream else LOG_COLUMNS.added_to(batch, stream.columns, {})
-    if reached is not None:
-        yield StreamState(reached)
+        selection = select(connection, table, plain, state, for_arrow=True)
+        parts = page_ranges(connection, table, connections)
+        queries = [selection.query(part).as_string(connection) for part in parts]
+        with exported_snapshot(connection) if len(parts) > 1 else nullcontext() as snapshot:
+            for batch in read_queries(settings, queries, plain.columns, snapshot):
+                yield batch if plain is stream else LOG_COLUMNS.added_to(batch, stream.columns, {})
+    if selection.state is not None:
+        yield StreamState(selection.state)
 
 
-def read_query(
-    settings: PostgresConfiguration, query: str, columns: tuple[Column, ...], snapshot: str | None = None
+def read_queries(
+    settings: PostgresConfiguration,
+    queries: Sequence[str],
+    columns: tuple[Column, ...],
+    snapshot: str | None = None,
 ) -> Iterator[LandingBatch]:
-    """The batches of a query made by `select`, as of an exported snapshot if one is named."""
+    """The batches of queries made by `select`, all read at once, as of an exported snapshot if one is named."""
+    readers = [_read_query(settings, query, columns, snapshot) for query in queries]
+    return readers[0] if len(readers) == 1 else read_ahead(readers, threads=len(readers))
+
+
+def _read_query(
+    settings: PostgresConfiguration, query: str, columns: tuple[Column, ...], snapshot: str | None
+) -> Iterator[LandingBatch]:
     try:
         with dbapi.connect(connection_string(settings)) as direct, direct.cursor() as cursor:
             if snapshot is not None:
@@ -72,10 +91,10 @@ def read_query(
 def _landing_batch(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> LandingBatch:
     changes: dict[int, list[Change]] = {}
     arrays = []
-    # After the values come the columns that say which arrays are nested.
-    for column, values in zip(columns, batch.columns, strict=False):
+    # After the values come the columns that say which arrays are NULL.
+    for column, values in zip(columns, map(_stored, batch.columns), strict=False):
         if pa.types.is_list(values.type):
-            array, refused = _native_arrays(values, batch[NESTED + column.source], column.type)
+            array, refused = _native_arrays(values, batch[ABSENT + column.source], column.type)
             reason = _ARRAY_ERROR
         else:
             array, refused, reason = _converted(values, column)
@@ -101,9 +120,14 @@ def _converted(values: pa.Array, column: Column) -> tuple[pa.Array, list[int], s
     return values.cast(column.type.arrow), refused, SERIALIZATION_ERROR
 
 
-def _native_arrays(values: pa.Array, nested: pa.Array, declared: AirbyteType) -> tuple[pa.Array, list[int]]:
+def _stored(values: pa.Array) -> pa.Array:
+    """JSON as the text that it is stored as."""
+    return values.storage if isinstance(values, pa.ExtensionArray) else values
+
+
+def _native_arrays(values: pa.Array, absent: pa.Array, declared: AirbyteType) -> tuple[pa.Array, list[int]]:
     """Lists as the database has them; nested ones have come as NULL."""
-    refused = pc.indices_nonzero(pc.fill_null(nested, False)).to_pylist()
+    refused = pc.indices_nonzero(pc.and_not(values.is_null(), absent)).to_pylist()
     return values.cast(declared.arrow), refused
 
 

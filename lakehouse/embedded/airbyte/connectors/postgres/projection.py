@@ -29,19 +29,18 @@ _KINDS = {
     "timestamp": Kind.TIMESTAMP,
     "timestamptz": Kind.TIMESTAMP_TZ,
 }
-# Values outside these have no place in Arrow or in ISO 8601; SQL folds them (and the infinities) onto one
-# value just outside the range, which the readers turn into NULL plus a recorded change.
+# Values outside these have no place in ISO 8601; for JSON, SQL folds them (and the infinities) onto one value
+# just outside the range, which the reader turns into NULL plus a recorded change. Binary ones need no folding:
+# the infinities lie out of range there too.
 _CLAMPED = "LEAST(GREATEST({column}, '0001-12-31 BC'), '10000-01-01')"
 _CLAMPED_UNLESS_NULL = f"CASE WHEN {{column}} IS NOT NULL THEN {_CLAMPED} END"  # both pass over NULL
+_CLAMPED_KINDS = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ})
 _SQL = {
     "oid": "{column}::int8",
     "float4": "{column}::text::float8",  # the shortest decimal: 0.1, not 0.10000000149
     "money": "{column}::numeric::float8",
     "timetz": "({column} AT TIME ZONE 'UTC')::time",
     "inet": "CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END",  # as the log: no /32 on a host
-    "date": _CLAMPED,
-    "timestamp": _CLAMPED,
-    "timestamptz": _CLAMPED,
 }
 _UNBOUNDED_NUMERIC = (
     "CASE WHEN abs({column}) < 1e300 THEN CASE WHEN abs({column}) > 1e-300 THEN {column}::float8"
@@ -50,8 +49,9 @@ _UNBOUNDED_NUMERIC = (
 _NATIVE_ELEMENTS = frozenset({"int2", "int4", "int8", "bool"})
 """Of arrays that the Arrow reader takes as they are; other elements have values without a place in a list."""
 _AS_IS = frozenset({"int2", "int4", "int8", "float8", "bool", "time", "text", "varchar", "bpchar", "name"})
-NESTED = "nested "
-"""Begins the names of columns that say of an array whether it is nested."""
+_AS_IS_IN_BINARY = frozenset({"date", "timestamp", "timestamptz", "json", "jsonb"})
+ABSENT = "absent "
+"""Begins the names of columns that say of an array whether it is NULL in the table."""
 GUARDED = frozenset({Kind.NUMBER, Kind.DATE, Kind.TIME, Kind.TIME_TZ, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ})
 
 
@@ -84,17 +84,15 @@ class PostgresColumn:
         return sql.Identifier(self.name)
 
     @property
-    def nested(self) -> sql.Composable | None:
-        """For arrays that the Arrow reader takes as they are: whether one has further arrays in it."""
+    def absent(self) -> sql.Composable | None:
+        """For arrays that the Arrow reader takes as they are: whether NULL is the value, not a nested array."""
         if self.element not in _NATIVE_ELEMENTS:
             return None
-        return sql.SQL("array_ndims({}) > 1 AS {}").format(
-            self.identifier, sql.Identifier(NESTED + self.name)
-        )
+        return sql.SQL("{} IS NULL AS {}").format(self.identifier, sql.Identifier(ABSENT + self.name))
 
     def value(self, *, for_arrow: bool) -> sql.Composable:
-        """The select-list expression; arrays are JSON, for the Arrow reader as text or as they are, see `nested`."""
-        if self.element and for_arrow and self.nested:
+        """The select-list expression; arrays are JSON, for the Arrow reader as text or as they are, see `absent`."""
+        if self.element and for_arrow and self.absent:
             # The Arrow reader knows no domains, and no lists that begin elsewhere than at 1; those of a slice do.
             plain = f"{{column}}::{self.element}[]"
             template = (
@@ -105,8 +103,10 @@ class PostgresColumn:
             template = "to_json({column})::text" if for_arrow else "to_json({column})"
         elif self.type_name == "numeric":
             template = _UNBOUNDED_NUMERIC if self.unbounded else "{column}::float8"
+        elif for_arrow and self.type_name in _AS_IS_IN_BINARY:
+            template = "{column}"
+        elif self.kind in _CLAMPED_KINDS:
+            template = _CLAMPED_UNLESS_NULL if self.nullable else _CLAMPED
         else:
             template = _SQL.get(self.type_name, "{column}" if self.type_name in _AS_IS else "{column}::text")
-        if template == _CLAMPED and self.nullable:
-            template = _CLAMPED_UNLESS_NULL
         return sql.SQL(template).format(column=self.identifier) + sql.SQL(" AS ") + self.identifier

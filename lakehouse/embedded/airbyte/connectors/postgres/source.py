@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ _SUSPECT = re.compile(rb'"NaN"|nfinity"|"10000-01-01| BC"|"24:00:00')
 _COPY = sql.SQL(
     "COPY (SELECT row_to_json(r) FROM ({}) r) TO STDOUT (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02')"
 )
+_EVERY = sql.SQL("true")
 
 
 class PostgresSource:
@@ -74,15 +76,30 @@ class PostgresSource:
         stream = readable_alone(settings, stream)
         with connected(settings) as connection:
             table = table_for(connection, stream)
-            query, reached = select(connection, table, stream, state, for_arrow=False)
+            selection = select(connection, table, stream, state, for_arrow=False)
             guarded = {
                 name for name in stream.json_schema["properties"] if table.columns[name].kind in GUARDED
             }
-            with connection.cursor().copy(_COPY.format(query)) as lines:
+            with connection.cursor().copy(_COPY.format(selection.query())) as lines:
                 for line in _lines(lines):
                     yield _guarded(line, guarded)
-        if reached is not None:
-            yield StreamState(reached)
+        if selection.state is not None:
+            yield StreamState(selection.state)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one read of a stream takes, and the state it reaches (None for a full read)."""
+
+    values: sql.Composable
+    table: sql.Identifier
+    condition: sql.Composable
+    state: Mapping[str, Any] | None
+
+    def query(self, part: sql.Composable = _EVERY) -> sql.Composable:
+        """The SELECT of those rows of it that meet a further condition."""
+        template = sql.SQL("SELECT {} FROM {} WHERE {} AND {}")
+        return template.format(self.values, self.table, self.condition, part)
 
 
 def select(
@@ -92,20 +109,21 @@ def select(
     state: Mapping[str, Any] | None,
     *,
     for_arrow: bool,
-) -> tuple[sql.Composable, Mapping[str, Any] | None]:
-    """The query of one read of a stream, and the state it reaches (None for a full read).
+) -> Selection:
+    """What to read of a stream, from a state on if it is incremental.
 
-    `for_arrow` gives what `direct` reads: after the values, whether those arrays that come as they are are nested.
+    `for_arrow` gives what `direct` reads: after the values, which of the arrays that come as they are are NULL.
     """
     columns = [table.columns[name] for name in stream.json_schema.get("properties", {})]
     values = [column.value(for_arrow=for_arrow) for column in columns]
     if for_arrow:
-        values += [column.nested for column in columns if column.nested]
-    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(values), table.identifier)
-    if not stream.incremental:
-        return query, None
-    bounds = window(connection, table, stream, state)
-    return query + sql.SQL(" WHERE ") + bounds.condition, bounds.state
+        values += [column.absent for column in columns if column.absent]
+    condition: sql.Composable = _EVERY
+    reached = None
+    if stream.incremental:
+        bounds = window(connection, table, stream, state)
+        condition, reached = bounds.condition, bounds.state
+    return Selection(sql.SQL(", ").join(values), table.identifier, condition, reached)
 
 
 def _stream(table: Table) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def read(
         slot = Slot(connection, settings, cdc)
         log = Log(connection, lookups, cdc, options)
         log.follow(streams, tables)
-        reading = _Reading(connection, settings, cdc, slot, log, streams, tables)
+        reading = _Reading(connection, settings, cdc, slot, log, streams, tables, options.connections)
         yield from reading.begin(state)
         yield from reading.snapshots()
         if options.tail_until is None:
@@ -107,6 +107,7 @@ class _Reading:
     log: Log
     streams: Sequence[ConfiguredStream]
     tables: Mapping[Place, Table]
+    connections: int
     position: int = 0
     """All that committed before is handed back."""
     done: dict[Place, Mapping[str, Any]] = field(default_factory=dict)
@@ -148,7 +149,10 @@ class _Reading:
         with self.slot.snapshot() as snapshot:
             for stream in missing:
                 place = _place(stream)
-                rows = read_snapshot(self.connection, self.settings, stream, self.tables[place], snapshot)
+                rows = read_snapshot(
+                    self.connection, self.settings, stream, self.tables[place], snapshot,
+                    connections=self.connections,
+                )  # fmt: skip
                 for batch in rows:
                     yield StreamRows(stream, batch)
                 self.done[place] = {"snapshot_lsn": snapshot[1], "table_oid": self.tables[place].oid}

@@ -14,7 +14,8 @@ from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
     UPDATED_AT,
 )
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import PostgresConfiguration
-from lakehouse.embedded.airbyte.connectors.postgres.direct import read_query
+from lakehouse.embedded.airbyte.connectors.postgres.direct import read_queries
+from lakehouse.embedded.airbyte.connectors.postgres.ranges import page_ranges
 from lakehouse.embedded.airbyte.connectors.postgres.source import select
 from lakehouse.embedded.airbyte.connectors.postgres.tables import Table
 from lakehouse.embedded.airbyte.connectors.streams import ConfiguredStream
@@ -27,11 +28,18 @@ def read_snapshot(
     stream: ConfiguredStream,
     table: Table,
     snapshot: tuple[str, int],
+    *,
+    connections: int,
 ) -> Iterator[LandingBatch]:
-    """All rows of a table as of a snapshot, as changes made at the snapshot's log position."""
+    """All rows of a table as of a snapshot, as changes made at the snapshot's log position.
+
+    A large table is read over `connections` at once.
+    """
     name, position = snapshot
     plain = LOG_COLUMNS.taken_from(stream)
-    query, _ = select(connection, table, plain, None, for_arrow=True)
+    selection = select(connection, table, plain, None, for_arrow=True)
+    parts = page_ranges(connection, table, connections)
+    queries = [selection.query(part).as_string(connection) for part in parts]
     constants = {LSN: float(position), UPDATED_AT: iso_moment(epoch_ms())}
-    for batch in read_query(settings, query.as_string(connection), plain.columns, name):
+    for batch in read_queries(settings, queries, plain.columns, name):
         yield LOG_COLUMNS.added_to(batch, stream.columns, constants)
