@@ -56,10 +56,15 @@ def _exported(connection: Mapping[str, Any], source: Mapping[str, Any]) -> Expor
             "namespace": _namespace(connection),
             "schedule": _schedule(connection),
             "non_breaking_schema_updates": connection["nonBreakingSchemaUpdatesBehavior"],
+            "status": connection["status"],
             "streams": [_stream(stream) for stream in connection["configurations"]["streams"]],
         },
     }
-    defaults = {"schedule": "manual", "non_breaking_schema_updates": "propagate_columns"}
+    defaults = {
+        "schedule": "manual",
+        "non_breaking_schema_updates": "propagate_columns",
+        "status": "active",
+    }
     for key, default in defaults.items():
         if attributes["connection"][key] == default:
             del attributes["connection"][key]

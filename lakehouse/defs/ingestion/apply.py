@@ -133,6 +133,7 @@ def _connection_body(connection: Connection) -> dict[str, Any]:
         "configurations": {"streams": streams},
         "schedule": _schedule(connection.schedule),
         "nonBreakingSchemaUpdatesBehavior": connection.non_breaking_schema_updates,
+        "status": connection.status,
     }
 
 

@@ -57,6 +57,8 @@ class Connection(dg.Model, dg.Resolvable):
     """When Airbyte itself starts syncs: `manual` (Dagster does), `continuous`, or a Quartz cron expression."""
     non_breaking_schema_updates: SchemaUpdates = "propagate_columns"
     """What a change of the source's columns does."""
+    status: Literal["active", "inactive"] = "active"
+    """An inactive connection does not sync, whoever asks; the tables that it landed stay."""
 
     @model_validator(mode="after")
     def _unique_streams(self) -> Connection:

@@ -70,6 +70,7 @@ def test_a_change_by_hand_is_named_until_the_declared_is_applied(
     with AirbyteClient(site.settings.airbyte) as airbyte:
         live = airbyte.connection(name)
     body = {
+        "status": "inactive",
         "schedule": {"scheduleType": "manual"},
         "configurations": {"streams": [{"name": "people", "syncMode": "full_refresh_overwrite"}]},
     }
@@ -80,7 +81,7 @@ def test_a_change_by_hand_is_named_until_the_declared_is_applied(
     assert isinstance(table, dg.TableMetadataValue)
     rows = {str(record.data["field"]): record.data for record in table.records}
     mode = "configurations.streams[people].syncMode"
-    assert set(rows) == {"schedule.scheduleType", "schedule.cronExpression", mode}
+    assert set(rows) == {"status", "schedule.scheduleType", "schedule.cronExpression", mode}
     assert (rows[mode]["live"], rows[mode]["declared"]) == (
         '"full_refresh_overwrite"',
         '"full_refresh_append"',
