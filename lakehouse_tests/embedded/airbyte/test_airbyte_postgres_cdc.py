@@ -351,6 +351,29 @@ class TestRefusals:
         )
         assert "leaves out column more of public.t" in self.refused(database)
 
+    def test_a_publication_of_some_rows(self, database: Database) -> None:
+        database.execute(
+            "CREATE TABLE t (id int PRIMARY KEY)", "CREATE PUBLICATION lakehouse FOR TABLE t WHERE (id > 3)"
+        )
+        said = self.refused(database)
+        assert "takes only those rows of public.t with (id > 3)" in said
+        database.execute(said.partition("run: ")[2].partition(";")[0])
+        follower = Follower(database, "t")
+        follower.follow()
+        database.execute("INSERT INTO t VALUES (1), (9)")
+        follower.follow()
+        assert follower.values("t") == truth(database, "t")
+
+    def test_a_generated_column_that_is_selected_still(self, database: Database) -> None:
+        database.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
+        streams = Follower(database, "t").streams
+        database.execute(
+            "ALTER TABLE t DROP COLUMN n",
+            "ALTER TABLE t ADD COLUMN n int GENERATED ALWAYS AS (id * 2) STORED",
+        )
+        with pytest.raises(ConnectorError, match=r"column n of public\.t is generated"):
+            Follower(database, "t").follow(streams=streams)
+
     def test_a_table_whose_changes_have_no_key(self, database: Database) -> None:
         database.execute("CREATE TABLE t (id int PRIMARY KEY)", "ALTER TABLE t REPLICA IDENTITY NOTHING")
         assert 'ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT' in self.refused(database)
@@ -364,6 +387,24 @@ class TestRefusals:
             assert "is of plugin None and database None" in self.refused(database)
         finally:
             database.execute(f"SELECT pg_drop_replication_slot('{database.name}')")
+
+
+def test_generated_columns_are_not_of_the_log(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED)",
+        "CREATE TABLE keyed (id int, twice int GENERATED ALWAYS AS (id * 2) STORED PRIMARY KEY)",
+        "INSERT INTO t VALUES (1)",
+    )
+    follower = Follower(database, "t")
+    follower.follow()
+    database.execute("INSERT INTO t VALUES (2)")
+    follower.follow()
+    assert sorted(follower.rows["t"]) == [(1,), (2,)]
+    offered = {s["name"]: s for s in PostgresSource().discover(database.cdc())}
+    assert "twice" not in offered["t"]["json_schema"]["properties"]
+    assert offered["keyed"]["supported_sync_modes"] == ["full_refresh"]
+    in_full, _ = outcome(directly(database, configured(database, "t"), None))
+    assert [row["twice"] for row in in_full] == [2, 4]
 
 
 def test_tables_without_a_key_and_views_are_offered_in_full_only(database: Database) -> None:

@@ -65,6 +65,8 @@ class PostgresColumn:
     unbounded: bool  # numeric without precision
     element: str | None  # the element's type of an array
     nullable: bool
+    generated: bool
+    """Whether the server computes it from other columns; the log does not have such columns."""
 
     @property
     def kind(self) -> Kind:

@@ -140,10 +140,13 @@ def _stream(table: Table) -> dict[str, Any]:
 
 
 def _log_stream(table: Table) -> dict[str, Any]:
-    """A table whose changes are read from the log; without a primary key it can only be read in full."""
+    """A table whose changes are read from the log; without a primary key in it, it can only be read in full."""
     stream = _stream(table)
-    if not table.primary_key or not table.logged:
+    generated = {name for name, column in table.columns.items() if column.generated}
+    if not table.primary_key or not table.logged or generated & set(table.primary_key):
         return stream | {"supported_sync_modes": ["full_refresh"]}
+    for name in generated:
+        del stream["json_schema"]["properties"][name]
     stream["json_schema"]["properties"] |= LOG_COLUMNS.schema
     return stream | {"source_defined_cursor": True, "default_cursor_field": [LSN]}
 

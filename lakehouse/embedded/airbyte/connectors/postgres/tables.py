@@ -27,7 +27,7 @@ WITH RECURSIVE base AS (
 SELECT n.nspname, c.relname, c.oid::int8, c.relkind IN ('r', 'p', 'm'), c.relkind IN ('r', 'p') AND c.relpersistence = 'p',
        a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
        CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END < 0,
-       CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull
+       CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull, a.attgenerated <> ''
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

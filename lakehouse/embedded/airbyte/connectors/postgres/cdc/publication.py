@@ -5,7 +5,8 @@ Each refusal has the SQL that cures it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -20,8 +21,10 @@ SELECT current_setting('wal_level'), rolsuper OR rolreplication
        OR EXISTS (SELECT FROM pg_roles m WHERE m.rolname = 'rds_replication' AND pg_has_role(m.oid, 'MEMBER'))
 FROM pg_roles WHERE rolname = current_user
 """
+# Which columns and rows a publication takes can be limited from PostgreSQL 15 on.
 _PUBLISHED = """
-SELECT t.schemaname, t.tablename, t.attnames FROM pg_publication_tables t WHERE t.pubname = %s
+SELECT t.schemaname, t.tablename, to_jsonb(t) -> 'attnames', to_jsonb(t) ->> 'rowfilter'
+FROM pg_publication_tables t WHERE t.pubname = %s
 """
 _IDENTITIES = """
 SELECT c.relreplident, c.relkind,
@@ -48,44 +51,94 @@ def check_server(connection: psycopg.Connection[Any], configuration: PostgresCon
         )
 
 
-def ensure_published(connection: psycopg.Connection[Any], name: str, tables: Iterable[Table]) -> None:
+def ensure_published(
+    connection: psycopg.Connection[Any], name: str, wanted: Sequence[tuple[Table, Collection[str]]]
+) -> None:
     """Makes the publication, or adds tables to it, as far as is needed and the user may.
 
-    Raises ConnectorError where the user may not, or the publication leaves out columns or partitions.
+    `wanted` are the tables with their selected columns.
+
+    Raises ConnectorError where the user may not, or the publication leaves out columns, rows or partitions.
     """
-    wanted = {(table.schema, table.name): table for table in tables}
     publication = sql.Identifier(name)
     found = connection.execute(
         "SELECT pubviaroot, pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication"
         " WHERE pubname = %s", (name,),
     ).fetchone()  # fmt: skip
     if found is None:
-        listed = sql.SQL(", ").join(table.identifier for table in wanted.values())
+        listed = sql.SQL(", ").join(table.identifier for table, _ in wanted)
         statement = sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)")
         _run(connection, statement.format(publication, listed), f"publication {name} is missing")
-        return
-    via_root, everything = found
+    else:
+        _check_published(connection, name, *found, wanted)
+        for table in _unpublished(connection, name, wanted):
+            addition = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(publication, table.identifier)
+            _run(connection, addition, f"publication {name} lacks table {table.schema}.{table.name}")
+    published = _published(connection, name)
+    for table, columns in wanted:
+        _check_whole(name, table, columns, published.get((table.schema, table.name)))
+
+
+def _check_published(
+    connection: psycopg.Connection[Any],
+    name: str,
+    via_root: bool,
+    everything: bool,
+    wanted: Sequence[tuple[Table, Collection[str]]],
+) -> None:
+    quoted = sql.Identifier(name).as_string(connection)
     if not everything:
         raise _refusal(
             f"publication {name} leaves out some kinds of changes",
-            f"ALTER PUBLICATION {publication.as_string(connection)}"
-            " SET (publish = 'insert, update, delete, truncate')",
+            f"ALTER PUBLICATION {quoted} SET (publish = 'insert, update, delete, truncate')",
         )
-    published = {
-        (schema, table): columns for schema, table, columns in connection.execute(_PUBLISHED, (name,))
-    }
-    for at, table in wanted.items():
+    for table, _ in wanted:
         if not via_root and _kind(connection, table) == "p":
             raise _refusal(
                 f"publication {name} publishes the partitions of {table.schema}.{table.name}, not the table",
-                f"ALTER PUBLICATION {publication.as_string(connection)} SET (publish_via_partition_root = true)",
+                f"ALTER PUBLICATION {quoted} SET (publish_via_partition_root = true)",
             )
-        if at not in published:
-            addition = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(publication, table.identifier)
-            _run(connection, addition, f"publication {name} lacks table {table.schema}.{table.name}")
-        elif missing := [column for column in table.columns if column not in published[at]]:
+
+
+@dataclass(frozen=True)
+class _Published:
+    """What a publication takes of a table: columns (None: all that the log has), and which rows (None: all)."""
+
+    columns: list[str] | None
+    rows: str | None
+
+
+def _published(connection: psycopg.Connection[Any], name: str) -> dict[tuple[str, str], _Published]:
+    rows = connection.execute(_PUBLISHED, (name,))
+    return {(schema, table): _Published(columns, filter_) for schema, table, columns, filter_ in rows}
+
+
+def _unpublished(
+    connection: psycopg.Connection[Any], name: str, wanted: Sequence[tuple[Table, Collection[str]]]
+) -> list[Table]:
+    published = _published(connection, name)
+    return [table for table, _ in wanted if (table.schema, table.name) not in published]
+
+
+def _check_whole(name: str, table: Table, columns: Collection[str], published: _Published | None) -> None:
+    """Raises ConnectorError unless every row of the table is published with the columns."""
+    where = f"{table.schema}.{table.name}"
+    if published is None:
+        problem = f"publication {name} does not publish {where}, which it lists"
+        raise ConnectorError(f"{problem}; an unlogged or temporary table has no log", kind="config_error")
+    if published.rows is not None:
+        raise _refusal(
+            f"publication {name} takes only those rows of {where} with {published.rows}",
+            f"ALTER PUBLICATION {sql.Identifier(name).as_string()} DROP TABLE {table.identifier.as_string()}",
+            "the next sync adds it without a condition and reads it anew",
+        )
+    for column in columns:
+        if table.columns[column].generated:
+            problem = f"stream {table.name}: column {column} of {where} is generated, and the log lacks it"
+            raise ConnectorError(f"{problem}; refresh the connection's schema", kind="config_error")
+        if published.columns is not None and column not in published.columns:
             raise ConnectorError(
-                f"publication {name} leaves out column {missing[0]} of {table.schema}.{table.name};"
+                f"publication {name} leaves out column {column} of {where};"
                 " publish it, or deselect it in the connection",
                 kind="config_error",
             )

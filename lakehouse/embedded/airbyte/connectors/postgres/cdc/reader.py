@@ -87,10 +87,12 @@ def _tables(
     check_server(connection, settings)
     for stream in streams:
         LOG_COLUMNS.require(stream)
-    tables = {_place(stream): table_for(connection, LOG_COLUMNS.taken_from(stream)) for stream in streams}
+    plain = [LOG_COLUMNS.taken_from(stream) for stream in streams]
+    tables = {_place(stream): table_for(connection, stream) for stream in plain}
     for table in tables.values():
         check_identity(connection, table)
-    ensure_published(connection, cdc.publication, tables.values())
+    selected = [(tables[_place(stream)], stream.json_schema["properties"]) for stream in plain]
+    ensure_published(connection, cdc.publication, selected)
     return tables
 
 
