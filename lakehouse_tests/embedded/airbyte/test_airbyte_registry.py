@@ -12,7 +12,7 @@ from lakehouse.embedded.airbyte.connectors.registry import Registry
 @pytest.mark.parametrize(
     "named",
     [
-        "mongodb-v2", "b2e713cd-cc36-4c0a-b5bd-b47cb8a0561e",
+        "mongodb", "mongodb-v2", "b2e713cd-cc36-4c0a-b5bd-b47cb8a0561e",
         "mssql", "b5ea17b1-f170-46dc-bc31-cc744ca984c1",
     ],
 )  # fmt: skip

@@ -135,6 +135,7 @@ _ONLY_ELSEWHERE = {
     "mssql": "b5ea17b1-f170-46dc-bc31-cc744ca984c1",
 }
 """Database sources by definition id whose real connectors are Java programs, in no package registry."""
+_CALLED_TOO = {"mongodb": "mongodb-v2", "sqlserver": "mssql"}
 
 
 class Registry:
@@ -166,7 +167,7 @@ class Registry:
     def why_unavailable(self, named: object) -> str:
         """One line about a type or definition id that this server does not have."""
         for type_, definition_id in _ONLY_ELSEWHERE.items():
-            if named in (type_, definition_id):
+            if _CALLED_TOO.get(str(named), named) in (type_, definition_id):
                 return (
                     f"sourceType {type_} is not available on the embedded server, which has no connector for that"
                     " database; the same connection works with a real Airbyte, whose address is set by"

@@ -70,34 +70,25 @@ def ensure_published(
         statement = sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)")
         _run(connection, statement.format(publication, listed), f"publication {name} is missing")
     else:
-        _check_published(connection, name, *found, wanted)
+        via_root, everything = found
+        if not everything:
+            raise _refusal(
+                f"publication {name} leaves out some kinds of changes",
+                f"ALTER PUBLICATION {publication.as_string()} SET (publish = 'insert, update, delete, truncate')",
+            )
+        parents = [table for table, _ in wanted if _kind(connection, table) == "p"]
+        if parents and not via_root:
+            where = f"{parents[0].schema}.{parents[0].name}"
+            raise _refusal(
+                f"publication {name} publishes the partitions of {where}, not the table",
+                f"ALTER PUBLICATION {publication.as_string()} SET (publish_via_partition_root = true)",
+            )
         for table in _unpublished(connection, name, wanted):
             addition = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(publication, table.identifier)
             _run(connection, addition, f"publication {name} lacks table {table.schema}.{table.name}")
     published = _published(connection, name)
     for table, columns in wanted:
         _check_whole(name, table, columns, published.get((table.schema, table.name)))
-
-
-def _check_published(
-    connection: psycopg.Connection[Any],
-    name: str,
-    via_root: bool,
-    everything: bool,
-    wanted: Sequence[tuple[Table, Collection[str]]],
-) -> None:
-    quoted = sql.Identifier(name).as_string(connection)
-    if not everything:
-        raise _refusal(
-            f"publication {name} leaves out some kinds of changes",
-            f"ALTER PUBLICATION {quoted} SET (publish = 'insert, update, delete, truncate')",
-        )
-    for table, _ in wanted:
-        if not via_root and _kind(connection, table) == "p":
-            raise _refusal(
-                f"publication {name} publishes the partitions of {table.schema}.{table.name}, not the table",
-                f"ALTER PUBLICATION {quoted} SET (publish_via_partition_root = true)",
-            )
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,8 @@ class _Reading:
             yield self._state()
             self.slot.release(self.position)
             if self.position == before:
-                return
+                break
+        yield self._state()  # how much log is kept and unread, now that this read has been handed back
 
     def tail(self, end: float) -> Iterator[StreamRows | StreamReset | LogState]:
         """The log as it grows, until the time is over."""
@@ -194,6 +195,6 @@ class _Reading:
         status = self.slot.status()
         shared = {"lsn": self.position, "system_id": self.slot.system_id(), "slot": self.slot.name}
         if status is not None:
-            shared |= {"lag_bytes": status.lag_bytes, "wal_status": status.wal_status}
-            shared |= {"safe_wal_size": status.safe_wal_size}
+            shared |= {"lag_bytes": status.lag_bytes, "kept_bytes": status.kept_bytes}
+            shared |= {"wal_status": status.wal_status, "safe_wal_size": status.safe_wal_size}
         return LogState(shared, dict(self.done))

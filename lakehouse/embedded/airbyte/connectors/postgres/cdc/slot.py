@@ -18,9 +18,16 @@ from lakehouse.embedded.airbyte.protocol import ConnectorError
 
 _STATUS = """
 SELECT plugin, database, active_pid, confirmed_flush_lsn - '0/0'::pg_lsn, wal_status,
-       pg_current_wal_flush_lsn() - coalesce(confirmed_flush_lsn, '0/0'), safe_wal_size
+       pg_current_wal_flush_lsn() - confirmed_flush_lsn, pg_current_wal_flush_lsn() - restart_lsn, safe_wal_size
 FROM pg_replication_slots WHERE slot_name = %s
 """
+# A slot begins once every transaction has ended that was open then.
+_WAITED_FOR = """
+SELECT pid, usename, state, extract(epoch FROM now() - xact_start)::int8
+FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1
+"""
+WAIT_SECONDS = 120
+_LOCK_NOT_AVAILABLE = b"55P03"
 _FLUSHED = """
 SELECT flushed - '0/0', (flushed - '0/0') % current_setting('wal_block_size')::int = 0
        AND pg_current_wal_insert_lsn() > flushed
@@ -39,6 +46,9 @@ class SlotStatus:
     confirmed: int | None
     wal_status: str | None
     lag_bytes: int | None
+    """Log that was not read yet."""
+    kept_bytes: int | None
+    """Log that the server keeps for the slot, because of transactions that are open as well."""
     safe_wal_size: int | None
     """How much more log may be written before the slot is lost; None without a limit."""
 
@@ -59,8 +69,10 @@ class Slot:
         row = self._connection.execute(_STATUS, (self.name,)).fetchone()
         if row is None:
             return None
-        numbers = [None if value is None else int(value) for value in (row[3], row[5], row[6])]
-        return SlotStatus(row[0], row[1], row[2], numbers[0], row[4], *numbers[1:])
+        plugin, database, active_pid, confirmed, wal_status, *sizes = row
+        lag, kept, safe = (None if size is None else int(size) for size in sizes)
+        position = None if confirmed is None else int(confirmed)
+        return SlotStatus(plugin, database, active_pid, position, wal_status, lag, kept, safe)
 
     def position(self) -> int:
         """Where the log ends now: the end of a record.
@@ -107,12 +119,26 @@ class Slot:
         if status is not None and (anew or status.wal_status == "lost"):
             self._connection.execute("SELECT pg_drop_replication_slot(%s)", (self.name,))
             status = None
-        if status is None:
-            self._connection.execute(
-                "SELECT pg_create_logical_replication_slot(%s, %s)", (self.name, self._cdc.plugin)
-            )
-        else:
+        if status is not None:
             self.release(self.position())
+            return
+        try:
+            with self._connection.transaction():
+                self._connection.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'".encode())
+                self._connection.execute(
+                    "SELECT pg_create_logical_replication_slot(%s, %s)", (self.name, self._cdc.plugin)
+                )
+        except psycopg.errors.LockNotAvailable as error:
+            raise self._waited(f"replication slot {self.name}") from error
+
+    def _waited(self, what: str) -> ConnectorError:
+        """What an open transaction has kept from being made."""
+        oldest = self._connection.execute(_WAITED_FOR).fetchone()
+        problem = f"{what} waits for the transactions that were open before it, for {WAIT_SECONDS} s now"
+        if oldest is not None:
+            pid, user, state, seconds = oldest
+            problem += f"; the oldest is of server process {pid} of user {user}, {state}, {seconds} s old"
+        return ConnectorError(f"{problem}; have it end, or sync again later", kind="transient_error")
 
     def release(self, position: int) -> None:
         """Lets the server forget the log before `position`."""
@@ -157,7 +183,10 @@ class Slot:
         try:
             name = sql.Identifier(f"lakehouse_snapshot_{uuid4().hex[:12]}").as_string(self._connection)
             command = f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL {self._cdc.plugin} EXPORT_SNAPSHOT"
+            connection.exec_(f"SET lock_timeout = '{WAIT_SECONDS}s'".encode())
             result = connection.exec_(command.encode())
+            if result.error_field(pq.DiagnosticField.SQLSTATE) == _LOCK_NOT_AVAILABLE:
+                raise self._waited("a snapshot of the database")
             if result.status != pq.ExecStatus.TUPLES_OK:
                 raise snapshot_refused(result.error_message.decode(errors="replace"))
             position, snapshot = (bytes(result.get_value(0, column) or b"").decode() for column in (1, 2))
