@@ -435,6 +435,22 @@ class TestLostLog:
         assert follower.values("t") == truth(database, "t")
         assert len(follower.changes) == 6
 
+    def test_the_state_tells_what_of_the_log_is_unread(
+        self, mariadb_of_its_own: MariaDbServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rounds, "ROUND_ROWS", 1)
+        follower = self.prepared(mariadb_of_its_own)
+        for number in (11, 12, 13):
+            follower.database.execute(f"INSERT INTO t VALUES ({number})", "FLUSH BINARY LOGS")
+        states = [
+            item for item in follower.items(follower.streams, batch_rows=1) if isinstance(item, LogState)
+        ]
+        unread = [state.shared["lag_bytes"] for state in states]
+        assert len(unread) > 3
+        assert unread == sorted(unread, reverse=True)
+        assert unread[0] > 2 * 256, "two more files, of which each has a head"
+        assert unread[-1] == 0
+
     def test_settings_and_privileges_are_named_with_their_sql(self, mariadb: MariaDb) -> None:
         user = f"{mariadb.name}@'127.0.0.1'"
         mariadb.execute(

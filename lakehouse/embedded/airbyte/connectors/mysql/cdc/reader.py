@@ -190,6 +190,7 @@ class _Reading:
         """The state, unless a snapshot is ahead of the log: that would split the transactions between."""
         if self.position.cursor >= self._whole_from:
             shared = self.position.to_state() | self.server.identity()
+            shared["lag_bytes"] = self.server.unread(self.position)
             if self.gtid is not None:
                 shared["gtid"] = self.gtid
             yield LogState(shared, dict(self._done))

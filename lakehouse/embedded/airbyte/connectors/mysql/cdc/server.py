@@ -94,10 +94,20 @@ class LogServer:
         ((gtid,),) = rows_of(self._session, "SELECT BINLOG_GTID_POS(%s, %s)", arguments)
         return None if gtid is None else str(gtid)
 
+    def unread(self, position: LogPosition) -> int:
+        """Bytes of the log from a position to its end."""
+        sizes = self._sizes()
+        later = list(sizes)[list(sizes).index(position.file) :]
+        return sum(sizes[file] for file in later) - position.offset
+
+    def _sizes(self) -> dict[str, int]:
+        """The bytes of each file that the server keeps, in order."""
+        return {row[0]: int(row[1]) for row in rows_of(self._session, "SHOW BINARY LOGS")}
+
     def why_lost(self, state: Mapping[str, Any]) -> str | None:
         """Why the log cannot be followed on from a state, or None when it can."""
         position = LogPosition.from_state(state)
-        sizes = {row[0]: int(row[1]) for row in rows_of(self._session, "SHOW BINARY LOGS")}
+        sizes = self._sizes()
         if position.file not in sizes:
             return f"binary log file {position.file} is gone from the server"
         if position.offset > sizes[position.file]:
