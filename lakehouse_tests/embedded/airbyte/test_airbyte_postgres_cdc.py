@@ -514,6 +514,18 @@ class TestThroughLanding:
         connection.sync()
         assert [row["id"] for row in bronze.merge("t")] == [1, 3]
 
+    def test_the_slot_goes_with_the_last_connection_that_read_it(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        connection = airbyte.connect(database.cdc(), "postgres", [self.STREAM])
+        connection.sync()
+        slots_left = f"SELECT slot_name FROM pg_replication_slots WHERE database = '{database.name}'"
+        with database.connection() as reader:
+            assert reader.execute(slots_left).fetchall() == [(database.name,)]
+            airbyte.call("DELETE", f"{airbyte.public}/connections/{connection.id}", 204)
+            assert reader.execute(slots_left).fetchall() == []
+
     def test_a_keyed_table_of_the_log_can_also_be_read_in_full(
         self, airbyte: AirbyteServer, database: Database
     ) -> None:

@@ -78,7 +78,7 @@ class _Connections:
     async def delete(self, call: Call) -> None:
         connection = self._connection(call)
         await self._service.jobs.cancel_latest(connection)
-        self._service.connections.delete(connection)
+        await self._service.connections.delete(connection)
 
     async def sync(self, call: Call) -> Any:
         return self._job(await self._service.jobs.start(self._connection(call)))

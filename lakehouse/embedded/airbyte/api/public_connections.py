@@ -61,4 +61,4 @@ class _Connections:
     async def delete(self, call: Call) -> None:
         connection = self._connection(call)
         await self._service.jobs.cancel_latest(connection)
-        self._service.connections.delete(connection)
+        await self._service.connections.delete(connection)

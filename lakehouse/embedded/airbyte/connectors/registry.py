@@ -23,7 +23,7 @@ _OURS = "lakehouse.embedded.airbyte.connectors"
 class SourceConnector:
     """A source: a command that speaks the protocol; ours can hand over Arrow batches as well.
 
-    `configure`, `direct`, `log` and `source` name functions and a class as `module:name`, so that a look-up imports
+    `configure`, `direct`, `log`, `release` and `source` name functions and a class as `module:name`, so that a look-up imports
     nothing.
     """
 
@@ -33,6 +33,7 @@ class SourceConnector:
     configure: str | None = None
     direct: str | None = None
     log: str | None = None
+    release: str | None = None
     source: str | None = None
     version: str = ""
     spec: Mapping[str, Any] | None = None
@@ -72,6 +73,14 @@ class SourceConnector:
         """The in-process reader of the source's log, if the configuration asks for one."""
         return None if self.log is None else cast(LogRead | None, _function(self.log)(configuration))
 
+    def release_log(self, configuration: Mapping[str, Any]) -> None:
+        """Lets the source's server forget what it keeps of its log for the one that read it, if it does.
+
+        Raises ConnectorError where the server does not answer, or refuses.
+        """
+        if self.release is not None:
+            _function(self.release)(configuration)
+
 
 @cache
 def _secret_names_of(source: str) -> frozenset[str]:
@@ -94,6 +103,7 @@ BUILT_IN = (
         direct=f"{_OURS}.postgres.direct:read",
         source=f"{_OURS}.postgres.source:PostgresSource",
         log=f"{_OURS}.postgres.cdc.reader:reader_of",
+        release=f"{_OURS}.postgres.cdc.slot:drop",
     ),
     SourceConnector(
         type="mysql",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from lakehouse.embedded.airbyte.operations.secrets import unmasked
 from lakehouse.embedded.airbyte.protocol import ConnectorError, ConnectorProcess
 from lakehouse.embedded.airbyte.requests import CreateActor
 from lakehouse.embedded.airbyte.store import Row, Store, new_id
+
+logger = logging.getLogger(__name__)
 
 _USERS = {
     "source": "SELECT name FROM connections WHERE source_id = ?",
@@ -89,6 +92,15 @@ class Actors:
             )
             raise ApiError(409, problem)
         self._store.execute("DELETE FROM actors WHERE id = ?", actor["id"])
+
+    async def release_log(self, source: Row) -> None:
+        """Has a source's server keep no more log for what read it; a server that is away is told of in the log."""
+        connector = self._registry.source(source["type"])
+        try:
+            if connector is not None:
+                await asyncio.to_thread(connector.release_log, source["configuration"])
+        except ConnectorError as error:
+            logger.warning("source %s may still keep log for a deleted connection: %s", source["name"], error)
 
     async def check(self, actor: Row) -> str | None:
         """Try a source's or destination's configuration: what is wrong with it, or None."""

@@ -90,9 +90,17 @@ class Connections:
         write_named(self._store, write, "connection", body.name)
         return self.get(connection["id"])
 
-    def delete(self, connection: Row) -> None:
-        """Remove a connection with its state; landed files stay."""
+    async def delete(self, connection: Row) -> None:
+        """Remove a connection with its state; landed files stay.
+
+        What the source's server keeps of its log for the last connection that read it would fill its disk: it
+        is let go.
+        """
+        read_log = self._store.log_state(connection["id"]) is not None
         self._store.execute("DELETE FROM connections WHERE id = ?", connection["id"])
+        others = self._store.row("SELECT 1 FROM connections WHERE source_id = ?", connection["source_id"])
+        if read_log and others is None:
+            await self._actors.release_log(self._actors.get("source", connection["source_id"]))
 
     def _schedule(self, connection_id: str, asked: Asked) -> None:
         if asked is not None:

@@ -13,7 +13,12 @@ import psycopg
 from psycopg import pq, sql
 
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import Cdc, PostgresConfiguration
-from lakehouse.embedded.airbyte.connectors.postgres.tables import connection_string, last_line
+from lakehouse.embedded.airbyte.connectors.postgres.tables import (
+    configuration_of,
+    connected,
+    connection_string,
+    last_line,
+)
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 
 _STATUS = """
@@ -117,7 +122,7 @@ class Slot:
         """
         status = self._idle_status()
         if status is not None and (anew or status.wal_status == "lost"):
-            self._connection.execute("SELECT pg_drop_replication_slot(%s)", (self.name,))
+            self.drop()
             status = None
         if status is not None:
             self.release(self.position())
@@ -139,6 +144,11 @@ class Slot:
             pid, user, state, seconds = oldest
             problem += f"; the oldest is of server process {pid} of user {user}, {state}, {seconds} s old"
         return ConnectorError(f"{problem}; have it end, or sync again later", kind="transient_error")
+
+    def drop(self) -> None:
+        """Drops the slot, if there is one."""
+        if self._idle_status() is not None:
+            self._connection.execute("SELECT pg_drop_replication_slot(%s)", (self.name,))
 
     def release(self, position: int) -> None:
         """Lets the server forget the log before `position`."""
@@ -193,6 +203,17 @@ class Slot:
             yield snapshot, lsn_number(position)
         finally:
             connection.finish()
+
+
+def drop(configuration: Mapping[str, Any]) -> None:
+    """Drops the slot of a source that is not read any more, if it has one; the publication costs nothing and stays.
+
+    Raises ConnectorError where the server does not answer, or the slot is in use or of something else.
+    """
+    settings = configuration_of(configuration)
+    if isinstance(settings.replication_method, Cdc):
+        with connected(settings, writable=True) as connection:
+            Slot(connection, settings, settings.replication_method).drop()
 
 
 def snapshot_refused(message: str) -> ConnectorError:
