@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -137,5 +138,9 @@ class Catalog:
 
 
 def landing_key(source: str, stream: str) -> Key:
-    """The asset that an Airbyte stream lands as."""
-    return "landing", source, stream
+    """The asset that an Airbyte stream lands as; Dagster knows fewer characters than a table's name may have.
+
+    >>> landing_key("shop", "Order Items")
+    ('landing', 'shop', 'Order_Items')
+    """
+    return "landing", source, re.sub(r"[^A-Za-z0-9_.-]", "_", stream)

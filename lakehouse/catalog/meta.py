@@ -112,6 +112,7 @@ refusal of the merge, so that the table stays as it is."""
 class ContractColumn(_Declaration):
     """A column as bronze holds it; a row whose value is another goes to quarantine."""
 
+    name: str
     type: str | None = Field(
         default=None,
         pattern=r"^(boolean|int|bigint|float|double|decimal\(\d{1,2}, ?\d{1,2}\)|varchar|date|time|timestamp)$",
@@ -142,8 +143,16 @@ class Contract(_Declaration):
     quarantine with or without a contract.
     """
 
-    columns: dict[str, ContractColumn] = {}
+    columns: tuple[ContractColumn, ...] = ()
+    """A list, because dbt renames keys of its adapter's choice wherever they stand: `user` would become `UID`."""
     drift: AllowedDrift = AllowedDrift()
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> Contract:
+        names = [column.name for column in self.columns]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"column {twice[0]} is declared twice")
+        return self
 
 
 class TableMeta(_Declaration):

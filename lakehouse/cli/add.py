@@ -159,11 +159,15 @@ def _add(source: NewSource, tables: list[str], asked: Asked) -> None:
         progress.done(source.what, f"{len(addition.proposals)} streams")
         ensure_credentials(settings.home, {name: _in_quotes(value) for name, value in source.secrets.items()})
         addition.write()
+        try:
+            progress.start("dbt project")
+            declared_datasets()
+            progress.done("dbt project", "parsed")
+            changes = apply_connections(settings, names={source.name})
+        except BaseException:
+            addition.take_back()
+            raise
         _show(addition)
-        progress.start("dbt project")
-        declared_datasets()
-        progress.done("dbt project", "parsed")
-        changes = apply_connections(settings, names={source.name})
         progress.line(f"connection {source.name}", changes[-1].action)
     print(f"next: lakehouse refresh {source.name}")
 
@@ -175,8 +179,8 @@ def _show(addition: Addition) -> None:
         )
         key = ", ".join(proposal.primary_key)
         print(f"  {proposal.stream.name}: key {key}{days}; {proposal.how}")
-    for name in addition.without_key:
-        print(f"  {name}: left out, it has no primary key; add it with --key {name}=COLUMN[,COLUMN]")
+    for name, reason in addition.left_out.items():
+        print(f"  {name}: left out, {reason}")
     marks = {"created": "+", "extended": "~", "kept": " "}
     for file in addition.files:
         added = f": {', '.join(file.added)}" if file.added else ""

@@ -134,7 +134,7 @@ def _refuse_contract_of_another_type(spec: MergeSpec, name: str, current: Iceber
         raise PermanentError(
             f"column {name} of {spec.name} is {type_name(current) if current else 'unknown'} in the table"
             f" and {type_name(declared)} in its contract",
-            where=f"meta.lakehouse.contract.columns.{name}",
+            where=f"meta.lakehouse.contract, column {name}",
             remedy="correct the type, or drop the table and let the next merge build it from landing",
         )
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
+from unicodedata import combining, normalize
 
 from lakehouse.errors import PermanentError
 from lakehouse.lake.filesystem import open_filesystem, path_of
@@ -63,12 +64,22 @@ class LandingObject:
 
 def landing_prefix(settings: Settings, source: str, stream: str) -> str:
     """URL under which Airbyte lands a stream."""
-    return f"{settings.lake}/landing/{source}/{stream}"
+    return f"{settings.lake}/landing/{_safe(source)}/{_safe(stream)}"
 
 
 def quarantine_prefix(settings: Settings, source: str, stream: str) -> str:
     """URL under which the landed rows of a stream are that may not enter bronze."""
-    return f"{settings.lake}/landing_quarantine/{source}/{stream}"
+    return f"{settings.lake}/landing_quarantine/{_safe(source)}/{_safe(stream)}"
+
+
+def _safe(name: str) -> str:
+    """A namespace's or stream's name as destination-s3 makes it safe for an object's key.
+
+    >>> _safe("Bestellung Größe")
+    'Bestellung_Gro_e'
+    """
+    plain = "".join(char for char in normalize("NFKD", name) if not combining(char))
+    return re.sub(r"\s+", "_", re.sub(r"[^\w\-./!*'()\s]", "_", plain.strip(), flags=re.ASCII))
 
 
 def bronze_location(settings: Settings, source: str, table: str) -> str:

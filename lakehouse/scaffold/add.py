@@ -14,7 +14,7 @@ from lakehouse.defs.project import PROJECT_DIR
 from lakehouse.errors import ConfigurationError
 from lakehouse.scaffold import documents
 from lakehouse.scaffold.databases import Table, opened
-from lakehouse.scaffold.discovered import discover
+from lakehouse.scaffold.discovered import Stream, discovered
 from lakehouse.scaffold.proposal import Asked, Proposal, chosen, propose
 from lakehouse.scaffold.source import NewSource
 from lakehouse.scaffold.yaml_files import Draft, new_or_extended, new_or_kept
@@ -38,14 +38,20 @@ class Addition:
 
     source: NewSource
     proposals: tuple[Proposal, ...]
-    without_key: tuple[str, ...]
-    """Streams that were not asked for and have no key."""
+    left_out: Mapping[str, str]
+    """Streams that were not asked for and cannot be added, with the reason."""
     files: tuple[Draft, ...]
 
     def write(self) -> None:
         """Write the files that are new or get more entries."""
         for file in self.files:
             file.write()
+        declarations.cache_clear()
+
+    def take_back(self) -> None:
+        """Every file as it was before `write`."""
+        for file in self.files:
+            file.take_back()
         declarations.cache_clear()
 
 
@@ -68,13 +74,14 @@ def propose_addition(
     )
     if source.url is not None:
         _require_prepared(source, tables)
-    with AirbyteClient(settings.airbyte) as airbyte:
-        streams = discover(airbyte, source, configuration)
-    names, without_key = chosen(streams, tables, asked, source.what)
-    known = _described(source, names, asked)
-    proposals = tuple(propose(streams[name], asked, known.get(name)) for name in names)
-    _require_tables_apart(proposals)
-    return Addition(source, proposals, tuple(without_key), tuple(_files(source, proposals, project)))
+    with (
+        AirbyteClient(settings.airbyte) as airbyte,
+        discovered(airbyte, source, configuration) as streams,
+    ):
+        names, left_out = chosen(streams, tables, asked, source.what)
+        known = _described(source, [streams[name] for name in names], asked)
+        proposals = tuple(propose(streams[name], asked, known.get(name)) for name in names)
+        return Addition(source, proposals, left_out, tuple(_files(source, proposals, project)))
 
 
 def _as_declared(source: NewSource, path: Path) -> NewSource:
@@ -122,24 +129,16 @@ def _require_prepared(source: NewSource, tables: Collection[str]) -> None:
         )
 
 
-def _described(source: NewSource, names: Collection[str], asked: Asked) -> dict[str, Table]:
+def _described(source: NewSource, streams: Collection[Stream], asked: Asked) -> dict[str, Table]:
     if source.url is None:
         return {}
-    _require_prepared(source, names)
+    _require_prepared(source, [stream.name for stream in streams])
+    days = {stream.name: asked.partitions.get(stream.name, ("", None))[0] for stream in streams}
     with opened(source) as database:
-        return {name: database.table(name, asked.partitions.get(name, (None, None))[0]) for name in names}
-
-
-def _require_tables_apart(proposals: Collection[Proposal]) -> None:
-    by_table: dict[str, str] = {}
-    for proposal in proposals:
-        other = by_table.setdefault(proposal.table, proposal.stream.name)
-        if other != proposal.stream.name:
-            raise ConfigurationError(
-                f"streams {other!r} and {proposal.stream.name!r} both become table {proposal.table}",
-                where="--tables",
-                remedy="add one of them",
-            )
+        return {
+            stream.name: database.table(stream.name, stream.fields.get(days[stream.name]))
+            for stream in streams
+        }
 
 
 def _files(source: NewSource, proposals: Collection[Proposal], project: Project) -> list[Draft]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,7 +63,11 @@ class Database:
         """What is known of a table or view; `asked` is a column whose oldest day is wanted too."""
         import sqlalchemy as sa
 
-        described = sa.inspect(self._connection).get_columns(name, schema=self._schema)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", sa.exc.SAWarning
+            )  # of types that it does not know; none matters here
+            described = sa.inspect(self._connection).get_columns(name, schema=self._schema)
         required = frozenset(column["name"] for column in described if not column["nullable"])
         days = [c["name"] for c in described if isinstance(c["type"], sa.Date) and c["name"] in required]
         days += [c["name"] for c in described if c["name"] == asked and asked not in days]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ class Stream:
     name: str
     columns: Mapping[str, str]
     """The Dremio type that bronze has of each column; empty for nested ones."""
+    fields: Mapping[str, str]
+    """Each column's name in the source."""
+    alike: tuple[str, ...]
+    """Columns of the source whose names bronze cannot tell apart: it knows no case."""
     primary_key: tuple[str, ...]
     cursor: tuple[str, ...]
     """The column that the source itself goes by: its position in the log; empty when there is none."""
@@ -31,10 +36,13 @@ class Stream:
     source_defined_cursor: bool
 
 
-def discover(
+@contextmanager
+def discovered(
     airbyte: AirbyteClient, source: NewSource, configuration: Mapping[str, Any]
-) -> dict[str, Stream]:
-    """Its streams by name. The source is made in Airbyte, or brought to this configuration, and stays.
+) -> Iterator[dict[str, Stream]]:
+    """Its streams by name. The source is made in Airbyte, or brought to this configuration.
+
+    One that was made for the asking stays only when the block ends well.
 
     Args:
         airbyte: the configured Airbyte.
@@ -42,8 +50,7 @@ def discover(
         configuration: the source's, with every reference resolved.
 
     Raises:
-        ServiceRefusedError: Airbyte cannot read it; carries the connector's reason. A source that was made for
-            the asking is gone again.
+        ServiceRefusedError: Airbyte cannot read it; carries the connector's reason.
     """
     existing = airbyte.find("sources", source.name)
     body = {"name": source.name, "configuration": dict(configuration)}
@@ -52,28 +59,43 @@ def discover(
     else:
         source_id = id_of("sources", existing)
         airbyte.patch("sources", source_id, body)
-    problem = airbyte.check_source(source_id)
-    if problem is not None:
+    try:
+        _require_readable(airbyte, source_id, source.what)
+        yield {stream.name: stream for stream in map(_stream, airbyte.discover(source_id))}
+    except BaseException:
         if existing is None:
             airbyte.delete("sources", source_id)
-        raise ServiceRefusedError(f"cannot be read: {problem}", where=source.what)
-    return {stream.name: stream for stream in map(_stream, airbyte.discover(source_id))}
+        raise
+
+
+def _require_readable(airbyte: AirbyteClient, source_id: str, what: str) -> None:
+    problem = airbyte.check_source(source_id)
+    if problem is not None:
+        raise ServiceRefusedError(f"cannot be read: {problem}", where=what)
 
 
 def _stream(described: Mapping[str, Any]) -> Stream:
     properties = (described.get("jsonSchema") or {}).get("properties") or {}
+    own = {name: schema for name, schema in properties.items() if not name.startswith(_META)}
     return Stream(
         name=described["name"],
-        columns={
-            landed_name(name): dremio_type(schema)
-            for name, schema in properties.items()
-            if not name.startswith(_META)
-        },
+        columns={landed_name(name): dremio_type(schema) for name, schema in own.items()},
+        fields={landed_name(name): name for name in own},
+        alike=_alike(own),
         primary_key=tuple(landed_name(path[0]) for path in described.get("sourceDefinedPrimaryKey") or ()),
         cursor=tuple(described.get("defaultCursorField") or ()),
         incremental="incremental" in (described.get("supportedSyncModes") or ()),
         source_defined_cursor=bool(described.get("sourceDefinedCursor")),
     )
+
+
+def _alike(fields: Collection[str]) -> tuple[str, ...]:
+    """
+    >>> _alike(["Id", "name", "ID"])
+    ('Id', 'ID')
+    """
+    names = [landed_name(field).lower() for field in fields]
+    return tuple(field for field, name in zip(fields, names, strict=True) if names.count(name) > 1)
 
 
 def landed_name(field: str) -> str:

@@ -20,7 +20,7 @@ def connection(source: NewSource, proposals: Iterable[Proposal]) -> Document:
         stream: Document = {"name": proposal.stream.name, "sync_mode": proposal.sync_mode}
         if proposal.cursor:
             stream["cursor_field"] = list(proposal.cursor)
-        stream["primary_key"] = [[column] for column in proposal.primary_key]
+        stream["primary_key"] = [[proposal.stream.fields[column]] for column in proposal.primary_key]
         streams.append(stream)
     return {
         "type": COMPONENT,
@@ -73,13 +73,13 @@ def model_name(source: NewSource, proposal: Proposal) -> str:
 
 
 def _source_table(source: NewSource, proposal: Proposal) -> Document:
-    columns = {name: _contract(name, type_, proposal) for name, type_ in proposal.stream.columns.items()}
+    columns = [_contract(name, type_, proposal) for name, type_ in proposal.stream.columns.items()]
     meta: Document = {
         "connection": source.name,
         "stream": proposal.stream.name,
         "primary_key": list(proposal.primary_key),
         **(_partition_by(*proposal.partition) if proposal.partition else {}),
-        "contract": {"columns": {name: column for name, column in columns.items() if column}},
+        "contract": {"columns": [column for column in columns if len(column) > 1]},
     }
     return {
         "name": f"{source.name}__{proposal.table}",
@@ -97,7 +97,7 @@ def _staging_model(source: NewSource, proposal: Proposal) -> Document:
         tests = ["unique"] if proposal.primary_key == (name,) else []
         tests += ["not_null"] if name in proposal.required else []
         if tests:
-            column["data_tests"] = tests
+            column |= {"quote": True, "data_tests": tests}
         columns.append(column)
     model: Document = {
         "name": model_name(source, proposal),
@@ -114,7 +114,7 @@ def _partition_by(column: str, first: date) -> Document:
 
 def _contract(name: str, type_: str, proposal: Proposal) -> Mapping[str, Any]:
     required: Mapping[str, Any] = {"nullable": False} if name in proposal.required else {}
-    return {**({"type": type_} if type_ else {}), **required}
+    return {"name": name, **({"type": type_} if type_ else {}), **required}
 
 
 def _column(name: str, type_: str) -> Document:

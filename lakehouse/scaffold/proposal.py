@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from lakehouse.errors import ConfigurationError
 from lakehouse.scaffold.databases import Table
-from lakehouse.scaffold.discovered import Stream
+from lakehouse.scaffold.discovered import Stream, landed_name
+from lakehouse.scaffold.source import slug
 
 _CHANGED_AT = ("updated_at", "modified_at", "last_modified", "last_updated", "changed_at")
 # A day in the life of what a row is about, rather than the day the row belongs to.
@@ -52,7 +53,7 @@ class Proposal:
     @property
     def table(self) -> str:
         """The stream's name as a table's."""
-        return re.sub(r"[^a-z0-9]+", "_", self.stream.name.lower()).strip("_")
+        return slug(self.stream.name)
 
     @property
     def how(self) -> str:
@@ -70,31 +71,26 @@ def propose(stream: Stream, asked: Asked, table: Table | None) -> Proposal:
     """A proposal for one stream; `table` is what its database tells, None for what is no database.
 
     Raises:
-        ConfigurationError: it has no primary key and none is asked for, or a column that is asked for is none
-            of its columns.
+        ConfigurationError: a column that is asked for is none of its columns.
     """
     key = asked.keys.get(stream.name, stream.primary_key)
-    if not key:
-        raise ConfigurationError(
-            "has no primary key, by which bronze tells its rows apart",
-            where=f"stream {stream.name}",
-            remedy=f"name one with --key {stream.name}=COLUMN[,COLUMN]; {_columns(stream)}",
-        )
     _require_columns(stream, key, "--key")
     sync_mode, cursor = _reading(stream)
-    required = frozenset(key) | ((table.required if table else frozenset()) & stream.columns.keys())
+    known = {landed_name(name) for name in table.required} if table else set()
+    required = frozenset(key) | (known & stream.columns.keys())
     return Proposal(stream, sync_mode, cursor, key, required, _partition(stream, asked, table))
 
 
 def chosen(
     streams: Mapping[str, Stream], tables: Collection[str], asked: Asked, where: str
-) -> tuple[list[str], list[str]]:
-    """The streams to add: those asked for, else all that have a key; and the others, which have none.
+) -> tuple[list[str], dict[str, str]]:
+    """The streams to add: those asked for, else all that can be added; and why the others cannot.
 
     `where` is the source, for the messages.
 
     Raises:
-        ConfigurationError: a name that the source does not have, or not one stream with a key.
+        ConfigurationError: a name that the source does not have, a stream that is asked for and cannot be added,
+            or not one that can.
     """
     named = [*tables, *asked.keys, *asked.partitions]
     for name in named:
@@ -102,17 +98,34 @@ def chosen(
             raise ConfigurationError(
                 f"has no stream {name!r}", where=where, remedy=f"it has {', '.join(sorted(streams))}"
             )
-    if tables:
-        return list(dict.fromkeys(tables)), []
-    keyed = [name for name, stream in streams.items() if stream.primary_key or name in asked.keys]
-    if not keyed:
-        some = ", ".join(sorted(streams)) or "none"
-        raise ConfigurationError(
-            "has no stream with a primary key",
-            where=where,
-            remedy=f"name one with --key STREAM=COLUMN[,COLUMN]; its streams are {some}",
-        )
-    return keyed, [name for name in streams if name not in keyed]
+    added: dict[str, str] = {}  # by table
+    left_out = {}
+    for name in dict.fromkeys(tables or streams):
+        problem = _obstacle(streams[name], asked, added)
+        if problem is None:
+            added[slug(name)] = name
+        elif tables:
+            raise ConfigurationError(problem, where=f"stream {name}", remedy=_columns(streams[name]))
+        else:
+            left_out[name] = problem
+    if not added:
+        some = "; ".join(f"{name}: {problem}" for name, problem in left_out.items()) or "it has none"
+        raise ConfigurationError("has no stream that can be added", where=where, remedy=some)
+    return list(added.values()), left_out
+
+
+def _obstacle(stream: Stream, asked: Asked, added: Mapping[str, str]) -> str | None:
+    """Why a stream cannot become a table beside those that are `added`, by table; None when it can."""
+    if not (stream.primary_key or stream.name in asked.keys):
+        return f"has no primary key, by which bronze tells rows apart; add it with --key {stream.name}=COLUMN[,COLUMN]"
+    table = slug(stream.name)
+    if not table:
+        return "its name has no letter from a to z and no digit; read it through a view with another name"
+    if table in added:
+        return f"it would become table {table}, as {added[table]} does; add it alone, under another --name"
+    if stream.alike:
+        return f"bronze cannot tell its columns {' and '.join(stream.alike)} apart; read it through a view"
+    return None
 
 
 def _reading(stream: Stream) -> tuple[str, tuple[str, ...]]:
@@ -125,7 +138,7 @@ def _reading(stream: Stream) -> tuple[str, tuple[str, ...]]:
 
 
 def _partition(stream: Stream, asked: Asked, table: Table | None) -> tuple[str, date] | None:
-    oldest = table.oldest if table else {}
+    oldest = {landed_name(name): day for name, day in table.oldest.items()} if table else {}
     if stream.name not in asked.partitions:
         begins = datetime.now(UTC).date() - _LONGEST
         known = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -29,14 +30,27 @@ class Draft:
     action: Literal["created", "extended", "kept"]
     added: tuple[str, ...] = ()
     """Names of the entries that an existing file gets."""
+    before: str = ""
+    """What an existing file holds."""
 
     def write(self) -> None:
         """Put it there, whole."""
-        if self.action == "kept":
-            return
+        if self.action != "kept":
+            self._put(self.text)
+
+    def take_back(self) -> None:
+        """Undo `write`."""
+        if self.action == "created":
+            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where there are other files, or there were before
+                self.path.parent.rmdir()
+        elif self.action == "extended":
+            self._put(self.before)
+
+    def _put(self, text: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_name(f".{self.path.name}.draft")
-        draft.write_text(self.text)
+        draft.write_text(text)
         draft.replace(self.path)
 
 
@@ -71,7 +85,7 @@ def new_or_extended(path: Path, wanted: Mapping[str, Any], lists: tuple[Place, .
         added += [entry["name"] for entry in missing]
     if not added:
         return Draft(path, path.read_text(), "kept")
-    return Draft(path, _text(document), "extended", tuple(dict.fromkeys(added)))
+    return Draft(path, _text(document), "extended", tuple(dict.fromkeys(added)), path.read_text())
 
 
 def yaml_text(document: Mapping[str, Any]) -> str:

@@ -88,10 +88,11 @@ def test_datasets_and_their_keys(tmp_path: Path) -> None:
 
 
 def test_a_contract(tmp_path: Path) -> None:
-    declared = {"columns": {"amount": {"type": "decimal(10,2)", "nullable": False}}, "drift": {"new": "fail"}}
+    amount = {"name": "amount", "type": "decimal(10,2)", "nullable": False}
+    declared = {"columns": [amount], "drift": {"new": "fail"}}
     (orders,) = load_catalog(manifest(tmp_path, source(contract=declared))).bronze
-    assert orders.contract.columns["amount"].type == "decimal(10,2)"
-    assert not orders.contract.columns["amount"].nullable
+    (column,) = orders.contract.columns
+    assert (column.name, column.type, column.nullable) == ("amount", "decimal(10,2)", False)
     assert (orders.contract.drift.new, orders.contract.drift.retyped) == ("fail", "warn")
     (orders,) = load_catalog(manifest(tmp_path, source())).bronze
     assert orders.contract == Contract()
@@ -103,8 +104,9 @@ def test_a_contract(tmp_path: Path) -> None:
         (source(primry_key=["x"]), "models/sources.yml: shop__orders: meta.lakehouse.primry_key: unknown key; known"),
         (source(contract={"colums": {}}), "meta.lakehouse.contract.colums: unknown key; known are columns, drift"),
         (source(contract={"drift": {"gone": "warn"}}), "contract.drift.gone: unknown key; known are dropped, new, retyped"),
-        (source(contract={"columns": {"x": {"typ": "int"}}}), "columns.x.typ: unknown key; known are nullable, type"),
-        (source(contract={"columns": {"x": {"type": "text"}}}), "contract.columns.x.type: "),
+        (source(contract={"columns": [{"name": "x", "typ": "int"}]}), "columns.0.typ: unknown key; known are name, nullable"),
+        (source(contract={"columns": [{"name": "x", "type": "text"}]}), "contract.columns.0.type: "),
+        (source(contract={"columns": [{"name": "x"}, {"name": "x"}]}), "contract: column x is declared twice"),
         (source(contract={"drift": {"new": "panic"}}), "contract.drift.new: Input should be 'ignore', 'warn' or 'fail'"),
         (source(primary_key=[]), "models/sources.yml: shop__orders: meta.lakehouse.primary_key: "),
         (source(freshness={"fail_after": "soon"}), "'soon' is no duration; write a number and one of s, m, h, d"),

@@ -11,6 +11,8 @@ import pytest
 
 from lakehouse.cli import main
 from lakehouse.cli.app import COMMANDS
+from lakehouse.cli.failure import report
+from lakehouse.errors import PermanentError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -100,6 +102,13 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKEHOUSE_NONSENSE", "1")
     with pytest.raises(ConfigurationError):
         main(["status", "--debug"])
+
+
+def test_the_reason_is_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    told = RuntimeError("a page about components")
+    told.__cause__ = PermanentError("is no name", where="stream x")
+    report(told)
+    assert one_line(capsys.readouterr().err) == "error: stream x: is no name"
 
 
 def test_unexpected_errors_are_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

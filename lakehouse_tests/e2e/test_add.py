@@ -84,6 +84,33 @@ def test_a_database_by_its_log(home: Home, bank: str) -> None:
     assert "extended" not in again
 
 
+def test_a_database_of_awkward_names(home: Home, bank: str) -> None:
+    with psycopg.connect(bank, autocommit=True) as connection:
+        connection.execute(
+            'CREATE TABLE "Order Items" ("Order ID" int, "user" text NOT NULL, "username" text, password text,'
+            ' "Größe" int, object_storage_path text, PRIMARY KEY ("Order ID", "user"))'
+        )
+        connection.execute(
+            """INSERT INTO "Order Items" VALUES (1, 'ann', 'a', 's', 4, '/x'), (1, 'bob', 'b', 't', 5, '/y')"""
+        )
+        ran(home, "add", "postgres", bank, "--name=awkward", "--tables=Order Items")
+        ran(home, "refresh", "awkward")
+        connection.execute("""DELETE FROM "Order Items" WHERE "user" = 'ann'""")
+        ran(home, "refresh", "awkward")
+    found = home.query("SELECT * FROM lake.silver.stg_awkward__order_items")
+    assert found == [
+        {
+            "Order_ID": 1,
+            "user": "bob",
+            "username": "b",
+            "password": "t",
+            "Gr__e": 5,
+            "object_storage_path": "/y",
+        }
+    ]
+    assert home.run("quarantine", "list").stdout.count("awkward") == 0
+
+
 def test_files_that_are_dropped_a_day_at_a_time(home: Home, tmp_path: Path) -> None:
     incoming = tmp_path / "incoming"
     incoming.mkdir()

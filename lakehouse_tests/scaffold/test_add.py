@@ -75,7 +75,8 @@ class TestPostgres:
         )
         addition = propose(postgres(database), settings, project)
         addition.write()
-        assert addition.without_key == ("history",)
+        assert list(addition.left_out) == ["history"]
+        assert "--key history=COLUMN" in addition.left_out["history"]
         name = addition.source.name
         declared = yaml.safe_load(project.connection(name).read_text())["attributes"]
         assert declared["connection"]["streams"] == [
@@ -93,14 +94,14 @@ class TestPostgres:
         assert meta["primary_key"] == ["id"]
         assert str(meta["partition_by"]["start"]) == "2025-03-02"
         assert meta["partition_by"]["column"] == "order_date"
-        assert meta["contract"]["columns"] == {
-            "id": {"type": "bigint", "nullable": False},
-            "order_date": {"type": "date", "nullable": False},
-            "due_date": {"type": "date", "nullable": False},
-            "amount": {"type": "double"},
-            "note": {"type": "varchar"},
-            "updated_at": {"type": "timestamp", "nullable": False},
-        }
+        assert meta["contract"]["columns"] == [
+            {"name": "id", "type": "bigint", "nullable": False},
+            {"name": "order_date", "type": "date", "nullable": False},
+            {"name": "due_date", "type": "date", "nullable": False},
+            {"name": "amount", "type": "double"},
+            {"name": "note", "type": "varchar"},
+            {"name": "updated_at", "type": "timestamp", "nullable": False},
+        ]
 
     def test_again_it_keeps_everything_and_adds_what_is_new(
         self, database: Database, settings: Settings, project: Project
@@ -192,6 +193,62 @@ class TestPostgres:
         )
         assert [p.partition for p in propose(postgres(database), settings, project).proposals] == [None]
 
+    def test_what_cannot_become_a_table_is_left_out_with_the_reason(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(
+            ORDERS,
+            'CREATE TABLE "Orders!" (id int PRIMARY KEY)',
+            'CREATE TABLE "漢字" (id int PRIMARY KEY)',
+            'CREATE TABLE twins (id int PRIMARY KEY, "Id" int)',
+        )
+        addition = propose(postgres(database), settings, project)
+        assert [proposal.stream.name for proposal in addition.proposals] == ["Orders!"]
+        assert {name: reason.split(",")[0].split(";")[0] for name, reason in addition.left_out.items()} == {
+            "orders": "it would become table orders",
+            "twins": "bronze cannot tell its columns id and Id apart",
+            "漢字": "its name has no letter from a to z and no digit",
+        }
+        with pytest.raises(ConfigurationError, match="stream twins: bronze cannot tell its columns"):
+            propose(postgres(database), settings, project, "twins")
+
+    def test_names_that_landing_changes(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(
+            'CREATE TABLE "Order Items" ("Order ID" int, "line no" int, "Added On" date NOT NULL,'
+            ' PRIMARY KEY ("Order ID", "line no"))',
+            """INSERT INTO "Order Items" VALUES (1, 1, '2025-03-04')""",
+        )
+        addition = propose(postgres(database), settings, project)
+        (proposal,) = addition.proposals
+        assert proposal.primary_key == ("Order_ID", "line_no")
+        assert proposal.required == {"Order_ID", "line_no", "Added_On"}
+        assert str(proposal.partition) == "('Added_On', datetime.date(2025, 3, 4))"
+        addition.write()
+        (stream,) = read_declaration(project.connection(addition.source.name)).connection.streams
+        assert stream.primary_key == [["Order ID"], ["line no"]]
+
+    def test_what_is_taken_back_was_never_there(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(ORDERS, "CREATE TABLE more (id int PRIMARY KEY)")
+        propose(postgres(database), settings, project, "orders").write()
+        before = {path: path.read_text() for path in project.dbt.rglob("*.*") if path.is_file()}
+        addition = propose(postgres(database), settings, project)
+        addition.write()
+        addition.take_back()
+        assert {path: path.read_text() for path in project.dbt.rglob("*.*") if path.is_file()} == before
+
+    def test_an_addition_that_fails_leaves_no_source_in_airbyte(
+        self, airbyte: AirbyteServer, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute("CREATE TABLE history (at timestamp, delta int)")
+        with pytest.raises(ConfigurationError, match="has no stream that can be added"):
+            propose(postgres(database), settings, project)
+        known = airbyte.call("GET", f"{airbyte.public}/sources")["data"]
+        assert postgres(database).name not in {source["name"] for source in known}
+
     def test_days_of_a_moment(self, database: Database, settings: Settings, project: Project) -> None:
         database.execute(
             "CREATE TABLE log (at timestamp, line text)", "INSERT INTO log VALUES ('2025-05-06 07:08', 'x')"
@@ -280,7 +337,7 @@ def test_files(settings: Settings, project: Project, tmp_path: Path) -> None:
     (folder / "orders_1.csv").write_text("id,Order Date\n1,2025-01-01\n")
     streams = [{"name": "orders", "globs": ["orders_*.csv"], "format": {"filetype": "csv"}}]
     source = sources.files(str(folder), streams, name="dropped")
-    with pytest.raises(ConfigurationError, match="--key STREAM=COLUMN"):
+    with pytest.raises(ConfigurationError, match="--key orders=COLUMN"):
         propose(source, settings, project)
     with pytest.raises(ConfigurationError, match="write --partition orders=Order_Date:YYYY-MM-DD"):
         propose(

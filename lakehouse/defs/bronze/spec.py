@@ -66,8 +66,8 @@ def _contract(table: BronzeTable) -> Contract:
     declared = table.contract
     return Contract(
         columns={
-            name: ColumnContract(declared_type(column.type) if column.type else None, column.nullable)
-            for name, column in declared.columns.items()
+            column.name: ColumnContract(declared_type(column.type) if column.type else None, column.nullable)
+            for column in declared.columns
         },
         drift={
             "new": declared.drift.new,
