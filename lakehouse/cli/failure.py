@@ -12,8 +12,9 @@ def report(error: BaseException) -> None:
     from lakehouse.embedded.errors import EmbeddedError
     from lakehouse.errors import LakehouseError
 
+    # A graph that does not load has its reason below a page of where it was found.
     while error.__cause__ is not None and not isinstance(error, LakehouseError | EmbeddedError):
-        error = error.__cause__  # a graph that does not load has the reason below a page of where it was found
+        error = error.__cause__
     line = " ".join(str(error).split())
     if not isinstance(error, LakehouseError | EmbeddedError):
         line = f"unexpected {type(error).__name__}: {line}; run it again with --debug to see where"

@@ -92,6 +92,16 @@ def test_a_key_of_a_type_that_iceberg_cannot_promote_in_place(lake: Any) -> None
     assert quarantined(lake) == [(2, "order_id", "double that is no long")]
 
 
+def test_a_key_that_is_not_exact_any_more(lake: Any) -> None:
+    keys = [1.5, 2.0**53 - 1, 2.0**53, -12345678901234567890.0]
+    lake.land([{"order_id": key} for key in keys], {"order_id": pa.float64()})
+    merge(lake)
+    assert set(lake.rows(["order_id"])) == set(keys[:2])
+    assert {(key, reason.partition(" in ")[0]) for key, _, reason in quarantined(lake)} == {
+        (key, "a key of 2^53 or more") for key in keys[2:]
+    }
+
+
 def test_the_first_delivery_says_the_type_when_there_is_no_table(lake: Any) -> None:
     lake.land([{"order_id": 1, "x": 7}], KEY | {"x": pa.int64()})
     lake.land([{"order_id": 2, "x": "8"}], X, epoch=EPOCH + 1)
