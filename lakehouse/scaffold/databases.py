@@ -28,11 +28,14 @@ SELECT current_setting('wal_level') = 'logical',
 FROM pg_roles WHERE rolname = current_user
 """
 _TABLES_OF_POSTGRES = """
-SELECT c.relname, has_table_privilege(c.oid, 'SELECT'), pg_has_role(c.relowner, 'USAGE'),
+SELECT c.relname, has_table_privilege(c.oid, 'SELECT'), has_schema_privilege(n.oid, 'USAGE'),
+       pg_has_role(c.relowner, 'USAGE'),
        EXISTS (SELECT FROM pg_publication_tables p
                WHERE p.pubname = :publication AND p.schemaname = n.nspname AND p.tablename = c.relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = :schema AND c.relname = ANY(:tables) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE n.nspname = :schema AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+  AND (c.relname = ANY(:tables) OR cardinality(CAST(:tables AS text[])) = 0
+       AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
 ORDER BY c.relname
 """
 
@@ -81,6 +84,8 @@ class Database:
     def unprepared(self, tables: Iterable[str]) -> list[str]:
         """The SQL that somebody with more rights has to run before the log of these tables can be read.
 
+        Without tables those that have a key: the readable ones, or all of them if none is.
+
         Only Postgres is asked: what MySQL and MariaDB lack, their connector's check names all at once.
         """
         method = self._configuration["replication_method"]
@@ -106,11 +111,15 @@ class Database:
             sa.text(_TABLES_OF_POSTGRES),
             {"publication": publication, "schema": self._schema, "tables": tables},
         ).all()
+        if not tables:
+            found = [row for row in found if row[1] and row[2]] or found
         names = {row[0]: f"{quote(self._schema)}.{quote(row[0])}" for row in found}
-        unreadable = [names[table] for table, readable, _, _ in found if not readable]
+        if not all(enterable for _, _, enterable, _, _ in found):
+            yield f"GRANT USAGE ON SCHEMA {quote(self._schema)} TO {user};"
+        unreadable = [names[table] for table, readable, _, _, _ in found if not readable]
         if unreadable:
             yield f"GRANT SELECT ON {', '.join(unreadable)} TO {user};"
-        unpublished = {table: owned for table, _, owned, there in found if not there}
+        unpublished = {table: owned for table, _, _, owned, there in found if not there}
         listed = ", ".join(names[table] for table in unpublished)
         if unpublished and not (all(unpublished.values()) and (published or may_create)):
             if published:

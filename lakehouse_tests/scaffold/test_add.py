@@ -156,20 +156,24 @@ class TestPostgres:
         assert exported.variables == (f"{name}_password".upper(),)
         assert Declaration.model_validate(exported.document["attributes"]) == read_declaration(path)
 
+    @pytest.mark.parametrize("tables", [["orders"], []])
     def test_the_sql_that_prepares_the_database(
-        self, database: Database, settings: Settings, project: Project
+        self, database: Database, settings: Settings, project: Project, tables: list[str]
     ) -> None:
         user = f"reader_{database.name}"
-        database.execute(ORDERS, f"CREATE ROLE {user} LOGIN PASSWORD 'x'")
-        source = sources.postgres(
-            address(database, f"{user}:x"), name="reader", schema="public", method="cdc"
+        database.execute(
+            "CREATE SCHEMA sales", "SET search_path = sales", ORDERS, f"CREATE ROLE {user} LOGIN PASSWORD 'x'"
         )
+        source = sources.postgres(address(database, f"{user}:x"), name="reader", schema="sales", method="cdc")
         with pytest.raises(ConfigurationError) as refused:
-            propose(source, settings, project, "orders")
+            propose(source, settings, project, *tables)
         statements = str(refused.value).partition("superuser: ")[2].partition(" Or read")[0]
-        assert statements.startswith(f"ALTER ROLE {user} REPLICATION; GRANT SELECT ON public.orders")
+        assert statements.startswith(
+            f"ALTER ROLE {user} REPLICATION; GRANT USAGE ON SCHEMA sales TO {user}; GRANT SELECT ON sales.orders"
+        )
+        assert "CREATE PUBLICATION" in statements
         database.execute(*statements.rstrip(";").split("; "))
-        assert [p.stream.name for p in propose(source, settings, project, "orders").proposals] == ["orders"]
+        assert [p.stream.name for p in propose(source, settings, project, *tables).proposals] == ["orders"]
         assert not project.connection("reader").exists()
 
     def test_without_the_log(self, database: Database, settings: Settings, project: Project) -> None:

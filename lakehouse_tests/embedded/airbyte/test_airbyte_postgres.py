@@ -364,6 +364,27 @@ def test_an_unknown_setting_is_refused_by_name(change: dict[str, Any], problem: 
     assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize("read", [directly, over_protocol])
+def test_what_the_user_may_not_read_is_not_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, read: Any
+) -> None:
+    user = f"{database.name}_reader"
+    database.execute(
+        "CREATE FUNCTION secret() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "REVOKE ALL ON FUNCTION secret FROM PUBLIC",
+        "CREATE VIEW guarded WITH (security_invoker) AS SELECT secret() AS id",
+        f"CREATE ROLE {user} LOGIN PASSWORD 'secret'",
+        f"GRANT SELECT ON guarded TO {user}",
+    )
+    stream = configured(database, "guarded")
+    allowed = database.configuration | {"username": user}
+    monkeypatch.setattr(Database, "configuration", allowed)
+    with pytest.raises(ConnectorError, match="permission denied for function secret; grant") as caught:
+        list(read(database, stream, None))
+    database.execute(f"DROP OWNED BY {user}", f"DROP ROLE {user}")
+    assert caught.value.kind == "config_error"
+
+
 def test_the_command_speaks_the_protocol(database: Database, tmp_path: Any) -> None:
     database.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"

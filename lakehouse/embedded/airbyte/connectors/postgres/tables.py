@@ -35,7 +35,7 @@ JOIN base ON base.oid = a.atttypid
 JOIN pg_type t ON t.oid = base.root
 LEFT JOIN pg_type e ON e.oid = t.typelem
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-  AND has_table_privilege(c.oid, 'SELECT')
+  AND has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')
 ORDER BY n.nspname, c.relname, a.attnum
 """
 _KEYS = """
@@ -48,6 +48,7 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
 WHERE i.indisprimary AND n.nspname = ANY(%s)
 ORDER BY n.nspname, c.relname, k.position
 """
+_INSUFFICIENT_PRIVILEGE = "42501"
 REFRESH = "refresh the connection's schema or deselect it"
 
 
@@ -127,7 +128,11 @@ def connected(
 
 def query_error(configuration: PostgresConfiguration, error: Exception) -> ConnectorError:
     """A failed query as one line."""
-    return ConnectorError(f"Postgres {configuration.address}: {last_line(error)}", detail=str(error))
+    problem = f"Postgres {configuration.address}: {last_line(error)}"
+    if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+        remedy = f"grant {configuration.username} USAGE on the schema and SELECT on the table"
+        return ConnectorError(f"{problem}; {remedy}", kind="config_error", detail=str(error))
+    return ConnectorError(problem, detail=str(error))
 
 
 def last_line(error: Exception | str) -> str:
