@@ -146,7 +146,7 @@ def _add(source: NewSource, tables: list[str], asked: Asked) -> None:
     from lakehouse.cli.demo_report import Progress
     from lakehouse.cli.running import running_services
     from lakehouse.cli.services import embedded_settings
-    from lakehouse.defs.ingestion.apply import apply_connections
+    from lakehouse.defs.ingestion.apply import apply_connections, require_applied
     from lakehouse.defs.project import declared_datasets
     from lakehouse.embedded.credentials import ensure_credentials
     from lakehouse.scaffold.add import Project, propose_addition
@@ -164,6 +164,7 @@ def _add(source: NewSource, tables: list[str], asked: Asked) -> None:
             declared_datasets()
             progress.done("dbt project", "parsed")
             changes = apply_connections(settings, names={source.name})
+            require_applied(changes)
         except BaseException:
             addition.take_back()
             raise

@@ -95,11 +95,13 @@ def run_pipeline(runner: Runner, settings: Settings, progress: Progress) -> list
     """
     from lakehouse.clients.lake_source import prepare_dremio
     from lakehouse.defs.automation.refresh import refresh
-    from lakehouse.defs.ingestion.apply import apply_connections
+    from lakehouse.defs.ingestion.apply import apply_connections, require_applied
     from lakehouse.errors import PermanentError
 
     progress.start("connections")
-    changed = [f"{c.action} {c.kind.removesuffix('s')} {c.name}" for c in apply_connections(settings)]
+    changes = apply_connections(settings)
+    require_applied(changes)
+    changed = [f"{c.action} {c.kind.removesuffix('s')} {c.name}" for c in changes if c.action != "unchanged"]
     prepare_dremio(settings)
     progress.done("connections", ", ".join(changed) or "as declared")
     steps = []

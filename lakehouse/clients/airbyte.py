@@ -217,6 +217,11 @@ class AirbyteClient:
             if since is None or len(page) < PAGE or len(found) == before:
                 return [found[id_] for id_ in sorted(found)]
 
+    def start_sync(self, connection_id: str) -> int:
+        """Starts a sync; its job's id (`POST /jobs`)."""
+        body = {"connectionId": connection_id, "jobType": "sync"}
+        return int(self._api.call("POST", f"{PUBLIC}/jobs", json=body)["jobId"])
+
     def log_state(self, connection_id: str) -> dict[str, Any]:
         """Where a log-based connection stands, as its source keeps it (`POST /api/v1/state/get`); else empty."""
         return dict((self._global_state(connection_id) or {}).get("sharedState") or {})

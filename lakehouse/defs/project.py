@@ -51,14 +51,15 @@ def settings_variables() -> list[str]:
 
 
 def _is_current(manifest: Path, project_dir: Path) -> bool:
+    """Whether no file is newer than the manifest, and no folder, from which one was taken away or renamed."""
     if not manifest.is_file():
         return False
     parsed = manifest.stat().st_mtime
     return all(
         path.stat().st_mtime <= parsed
         for pattern in _PARSED
-        for path in project_dir.glob(pattern)
-        if path.is_file()
+        for path in (project_dir / pattern.partition("/")[0], *project_dir.glob(pattern))
+        if path.exists()
     )
 
 

@@ -39,6 +39,19 @@ def test_everything_is_described_typed_owned_and_has_a_freshness(dataset: Bronze
         assert column.type, column.name
 
 
+def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    project = tmp_path / "dbt"
+    made = shutil.ignore_patterns("target", "logs")
+    shutil.copytree(PROJECT_DIR, project, ignore=made)
+    gone = project / "models" / "staging" / "one_more.sql"
+    gone.write_text("select 1 as id")
+    assert "model.lakehouse.one_more" in json.loads(prepared_manifest(project).read_text())["nodes"]
+    parsed = prepared_manifest(project).stat().st_mtime_ns
+    assert prepared_manifest(project).stat().st_mtime_ns == parsed
+    gone.unlink()
+    assert "model.lakehouse.one_more" not in json.loads(prepared_manifest(project).read_text())["nodes"]
+
+
 def test_names_have_three_parts_in_lower_case(manifest: dict[str, Any]) -> None:
     for node in [*manifest["nodes"].values(), *manifest["sources"].values()]:
         if node["resource_type"] == "test":

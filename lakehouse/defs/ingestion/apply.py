@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from lakehouse.clients.airbyte import AirbyteClient, Kind, id_of
 from lakehouse.defs.ingestion.declaration import CONTINUOUS, FOLDER, Connection, Source, declarations
 from lakehouse.defs.ingestion.differences import Difference, differences
 from lakehouse.defs.ingestion.references import resolve
+from lakehouse.errors import ConfigurationError, ServiceRefusedError
 from lakehouse.settings import Settings, environment
 
 DESTINATION = "lake"
@@ -24,8 +25,10 @@ class Change:
 
     kind: Kind
     name: str
-    action: Literal["created", "updated", "unchanged", "deleted"]
+    action: Literal["created", "updated", "unchanged", "deleted", "failed"]
     differences: tuple[Difference, ...] = ()
+    error: ServiceRefusedError | None = None
+    """Why it failed."""
 
 
 def apply_connections(
@@ -39,22 +42,29 @@ def apply_connections(
     """Create or update the destination and every declared source and connection; safe to repeat.
 
     They are found by name, which must be unique in the workspace. Every reference is resolved before the
-    first call, so that a missing one changes nothing.
+    first call, so that a missing one changes nothing. A connection that Airbyte refuses is told among the
+    changes, and the others are applied.
 
     Args:
         settings: where Airbyte and the lake are.
         folder: holds the declarations, `<name>/defs.yaml`.
-        names: the connections to apply, with their sources; all that are declared when None.
+        names: the connections to apply, with their sources; all that are declared when None or empty.
         prune: delete connections to the lake's destination that nothing declares; their sources stay.
         dry_run: only say what would become of each.
 
     Raises:
-        ConfigurationError: a wrong declaration or an unresolved reference; names file, key and variable.
-        ServiceDownError, ServiceRefusedError: Airbyte is down, or refuses credentials or a configuration.
+        ConfigurationError: a wrong declaration or an unresolved reference; names file, key and variable. Or a
+            name that nothing declares.
+        ServiceDownError, ServiceRefusedError: Airbyte is down, or refuses credentials or the destination.
     """
     environ = environment(settings)
     declared = declarations(folder)
-    chosen = {path: d for path, d in declared.items() if names is None or d.connection.name in names}
+    known = {declaration.connection.name for declaration in declared.values()}
+    for name in names or ():
+        if name not in known:
+            remedy = f"declared are {', '.join(sorted(known)) or 'none'}"
+            raise ConfigurationError(f"no connection is named {name!r}", remedy=remedy)
+    chosen = {path: d for path, d in declared.items() if not names or d.connection.name in names}
     configurations = {
         path: resolve(d.source.configuration, environ, where=f"{path}: source.configuration")
         for path, d in chosen.items()
@@ -63,10 +73,24 @@ def apply_connections(
         apply = _Applier(airbyte, dry_run=dry_run)
         destination = apply.destination(settings)
         for path, declaration in chosen.items():
-            apply.connection(declaration.source, configurations[path], declaration.connection, destination)
+            try:
+                apply.connection(
+                    declaration.source, configurations[path], declaration.connection, destination
+                )
+            except ServiceRefusedError as error:
+                apply.changes.append(
+                    Change("connections", declaration.connection.name, "failed", error=error)
+                )
         if prune:
-            apply.prune(destination, {declaration.connection.name for declaration in declared.values()})
+            apply.prune(destination, known)
         return apply.changes
+
+
+def require_applied(changes: Sequence[Change]) -> None:
+    """Raises the error of the first connection that failed."""
+    for change in changes:
+        if change.error is not None:
+            raise change.error
 
 
 def drift_of(settings: Settings, source: Source, connection: Connection) -> list[Change]:
@@ -126,10 +150,13 @@ def _connection_body(connection: Connection) -> dict[str, Any]:
             configured["cursorField"] = stream.cursor_field
         if stream.primary_key:
             configured["primaryKey"] = stream.primary_key
+        if stream.selected_fields:
+            configured[_SELECTED] = [{"fieldPath": [field]} for field in stream.selected_fields]
         streams.append(configured)
     return {
         "namespaceDefinition": "custom_format",
         "namespaceFormat": connection.namespace,
+        "prefix": "",
         "configurations": {"streams": streams},
         "schedule": _schedule(connection.schedule),
         "nonBreakingSchemaUpdatesBehavior": connection.non_breaking_schema_updates,
@@ -144,6 +171,19 @@ def _schedule(declared: str) -> dict[str, str]:
         "scheduleType": "cron",
         "cronExpression": CONTINUOUS if declared == "continuous" else declared,
     }
+
+
+_SELECTED = "selectedFields"
+
+
+def _all_selected(connection: dict[str, Any]) -> dict[str, Any]:
+    """A connection, declared or live, whose streams say that they land every field where they say nothing."""
+    streams = [{**stream, _SELECTED: stream.get(_SELECTED) or []} for stream in _streams_of(connection)]
+    return {**connection, "configurations": {"streams": streams}}
+
+
+def _streams_of(connection: dict[str, Any]) -> list[dict[str, Any]]:
+    return list((connection.get("configurations") or {}).get("streams") or [])
 
 
 def without_zone(live: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +238,11 @@ class _Applier:
         if existing is None:
             self.changes.append(Change(kind, name, "created"))
             return _NEW if self._dry_run else id_of(kind, self._airbyte.create(kind, {"name": name, **body}))
-        found = list(differences(body, without_zone(existing), written=written))
+        if kind == "connections":
+            compared = differences(_all_selected(body), _all_selected(without_zone(existing)))
+        else:
+            compared = differences(body, existing, written=written)
+        found = list(compared)
         if found and not self._dry_run:
             # Airbyte masks secrets: whether they are still right cannot be seen, so they are sent again.
             self._airbyte.patch(kind, id_of(kind, existing), {"name": name, **body})

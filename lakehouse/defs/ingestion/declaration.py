@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import dagster as dg
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lakehouse.errors import ConfigurationError
 
@@ -31,6 +31,8 @@ class Stream(dg.Model, dg.Resolvable):
     cursor_field: list[str] = Field(default_factory=list)
     """Path of the column that tells new rows from old; not for sources that define their own."""
     primary_key: list[list[str]] = Field(default_factory=list)
+    selected_fields: list[str] = Field(default_factory=list)
+    """The top-level fields that land; all of them when there are none."""
 
 
 class Source(dg.Model, dg.Resolvable):
@@ -59,6 +61,19 @@ class Connection(dg.Model, dg.Resolvable):
     """What a change of the source's columns does."""
     status: Literal["active", "inactive"] = "active"
     """An inactive connection does not sync, whoever asks; the tables that it landed stay."""
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_quartz(cls, schedule: str) -> str:
+        fields = schedule.split()
+        if schedule in ("manual", "continuous"):
+            return schedule
+        if len(fields) not in (6, 7) or (fields[3], fields[5]).count("?") != 1:
+            raise ValueError(
+                f"{schedule!r} is no schedule; write manual, continuous or a Quartz cron expression, which begins"
+                " with seconds and has a ? for one of its two days, such as 0 30 1 * * ?"
+            )
+        return schedule
 
     @model_validator(mode="after")
     def _unique_streams(self) -> Connection:

@@ -49,7 +49,7 @@ def sync(settings: AirbyteSettings, connection: str, log: Callable[[str], None])
         found = airbyte.connection(connection)
         jobs = _job_client(settings, airbyte.workspace_id)
         try:
-            job_id, adopted = _begin(jobs, id_of("connections", found), log)
+            job_id, adopted = _begin(airbyte, jobs, id_of("connections", found), log)
             status = _wait(jobs, job_id, settings.poll_seconds, adopted=adopted)
         except dg.Failure:
             airbyte.list("connections")  # says in one line that Airbyte is down, if it is
@@ -61,14 +61,19 @@ def sync(settings: AirbyteSettings, connection: str, log: Callable[[str], None])
         return SyncResult(report, time.monotonic() - started, log_state, adopted)
 
 
-def _begin(jobs: JobClient, connection_id: str, log: Callable[[str], None]) -> tuple[int, bool]:
+def _begin(
+    airbyte: AirbyteClient, jobs: JobClient, connection_id: str, log: Callable[[str], None]
+) -> tuple[int, bool]:
     since = datetime.now(UTC) - LOOK_BACK
     running = [job for job in jobs.get_jobs_for_connection(connection_id, since) if job.status in UNFINISHED]
     if running:
         newest = max(running, key=lambda job: job.id)
         log(f"Airbyte job {newest.id} of this connection is {newest.status} already: waiting for it")
         return newest.id, True
-    job_id = int(jobs.start_sync_job(connection_id)["jobId"])
+    try:
+        job_id = int(jobs.start_sync_job(connection_id)["jobId"])
+    except dg.Failure:
+        job_id = airbyte.start_sync(connection_id)  # says why it is refused, which the other client does not
     log(f"Airbyte job {job_id} started")
     return job_id, False
 

@@ -71,8 +71,17 @@ def test_a_change_by_hand_is_named_until_the_declared_is_applied(
         live = airbyte.connection(name)
     body = {
         "status": "inactive",
+        "prefix": "x_",
         "schedule": {"scheduleType": "manual"},
-        "configurations": {"streams": [{"name": "people", "syncMode": "full_refresh_overwrite"}]},
+        "configurations": {
+            "streams": [
+                {
+                    "name": "people",
+                    "syncMode": "full_refresh_overwrite",
+                    "selectedFields": [{"fieldPath": ["_ab_source_file_last_modified"]}],
+                }
+            ]
+        },
     }
     site.server.call("PATCH", f"{public}/connections/{live['connectionId']}", json=body)
     drifted = checked(declared, site.resource)[AS_DECLARED]
@@ -80,8 +89,15 @@ def test_a_change_by_hand_is_named_until_the_declared_is_applied(
     table = drifted.metadata["differences"]
     assert isinstance(table, dg.TableMetadataValue)
     rows = {str(record.data["field"]): record.data for record in table.records}
-    mode = "configurations.streams[people].syncMode"
-    assert set(rows) == {"status", "schedule.scheduleType", "schedule.cronExpression", mode}
+    mode, selected = (f"configurations.streams[people].{name}" for name in ("syncMode", "selectedFields"))
+    assert set(rows) == {
+        "status",
+        "prefix",
+        selected,
+        "schedule.scheduleType",
+        "schedule.cronExpression",
+        mode,
+    }
     assert (rows[mode]["live"], rows[mode]["declared"]) == (
         '"full_refresh_overwrite"',
         '"full_refresh_append"',

@@ -16,6 +16,7 @@ from lakehouse.clients.airbyte import AirbyteClient, id_of
 from lakehouse.defs.ingestion import apply as applying
 from lakehouse.defs.ingestion.apply import apply_connections
 from lakehouse.defs.ingestion.declaration import declarations
+from lakehouse.errors import ConfigurationError
 from lakehouse.settings import AirbyteSettings, Settings
 from lakehouse_tests.embedded.airbyte.fixtures import PASSWORD, USER, AirbyteServer
 
@@ -102,8 +103,43 @@ def test_the_command_tells_by_its_exit_code(
     monkeypatch.setattr("lakehouse.settings.load_settings", lambda: settings)
     monkeypatch.setattr(applying, "apply_connections", partial(apply_connections, folder=folder))
     run = CliRunner().invoke
-    planned = run(app, ["connections", "plan"])
+    planned = run(app, ["connections", "plan", "people"])
     assert planned.exit_code == 2
     assert "+ connection people: created" in planned.output
+    differing = run(app, ["connections", "diff"])
+    assert (differing.exit_code, "connection people: not in Airbyte" in differing.output) == (2, True)
     assert run(app, ["connections", "apply"]).exit_code == 0
-    assert run(app, ["connections", "plan", "--json"]).exit_code == 0
+    for command in ("plan", "diff"):
+        assert run(app, ["connections", command]).exit_code == 0
+    assert isinstance(run(app, ["connections", "plan", "nobody"]).exception, ConfigurationError)
+
+    declare(tmp_path, "continuous")
+    with AirbyteClient(settings.airbyte) as airbyte:
+        live = airbyte.connection("people")
+        ends = {key: live[key] for key in ("sourceId", "destinationId")}
+        airbyte.create("connections", {"name": "by hand", "prefix": "other_", **ends})
+    told = run(app, ["connections", "diff"])
+    assert told.exit_code == 2
+    assert '    schedule.scheduleType: "manual" -> "cron"' in told.output
+    assert "connection by hand: in Airbyte, and nothing declares it" in told.output
+    assert "by hand" not in run(app, ["connections", "diff", "people"]).output
+    assert "~ connection people: updated (schedule.scheduleType" in run(app, ["connections", "plan"]).output
+    (difference, *_) = json.loads(run(app, ["connections", "diff", "--json"]).output)[2]["differences"]
+    assert (difference["live"], difference["declared"]) == ("manual", "cron")
+
+
+def test_what_airbyte_refuses_does_not_keep_the_others_from_being_applied(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = declare(tmp_path)
+    (folder / "broken").mkdir()
+    text = DECLARED.format(folder=folder / "nowhere", schedule="manual").replace("people", "broken")
+    (folder / "broken" / "defs.yaml").write_text(text)
+    declarations.cache_clear()
+    monkeypatch.setattr("lakehouse.settings.load_settings", lambda: settings)
+    monkeypatch.setattr(applying, "apply_connections", partial(apply_connections, folder=folder))
+    applied = CliRunner().invoke(app, ["connections", "apply"])
+    assert applied.exit_code == 1
+    assert "✗ connection broken: failed: " in applied.output
+    with AirbyteClient(settings.airbyte) as airbyte:
+        assert airbyte.find("connections", "people") is not None

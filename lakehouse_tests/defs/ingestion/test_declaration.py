@@ -48,6 +48,13 @@ def test_the_projects_own_connections() -> None:
         ("namespace: shop", "namespaces: shop", r"shop/defs.yaml: connection.namespace"),
         ("sourceType: postgres, ", "", r"shop/defs.yaml: source: configuration.sourceType is missing"),
         ("attributes:", "attribute:", r"shop/defs.yaml: has no `attributes`"),
+        (
+            "namespace: shop",
+            "namespace: shop\n    schedule: every hour",
+            "'every hour' is no schedule; write manual, continuous or a Quartz",
+        ),
+        ("namespace: shop", "namespace: shop\n    schedule: 30 1 * * *", "such as 0 30 1"),
+        ("namespace: shop", "namespace: shop\n    schedule: 0 30 1 * * *", "such as 0 30 1"),
     ],
 )
 def test_wrong_declarations_are_one_clear_line(tmp_path: Path, was: str, is_now: str, line: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,9 +21,14 @@ class Airbyte:
     """One connection `shop`; a job takes the scripted states one after another."""
 
     def __init__(
-        self, *states: str, running: str | None = None, failures: list[dict[str, Any]] | None = None
+        self,
+        *states: str,
+        running: str | None = None,
+        failures: list[dict[str, Any]] | None = None,
+        refused: str = "",
     ) -> None:
         self.states = list(states)
+        self.refused = refused
         self.running = running
         self.failures = failures or []
         self.started = self.cancelled = 0
@@ -33,6 +39,8 @@ class Airbyte:
         if path.startswith("/api/public/v1/jobs?"):
             old = [{"jobId": 6, "status": self.running, "jobType": "sync"}] if self.running else []
             return {"data": old}
+        if method == "POST" and path == "/api/public/v1/jobs" and self.refused:
+            return HTTPStatus.CONFLICT, {"status": 409, "title": "conflict", "detail": self.refused}
         if method == "POST" and path == "/api/public/v1/jobs":
             self.started += 1
             return {"jobId": 7, "status": "pending", "jobType": "sync"}
@@ -58,8 +66,10 @@ def serve() -> Iterator[Any]:
         class Handler(BaseHTTPRequestHandler):
             def _reply(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length") or 0))
-                body = json.dumps(airbyte.answer(self.command, self.path)).encode()
-                self.send_response(200)
+                answer = airbyte.answer(self.command, self.path)
+                status, answer = answer if isinstance(answer, tuple) else (HTTPStatus.OK, answer)
+                body = json.dumps(answer).encode()
+                self.send_response(status)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -123,6 +133,14 @@ def test_a_run_that_ends_cancels_its_job(serve: Any, monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt):
         sync(serve(airbyte), "shop", quiet)
     assert airbyte.cancelled == 1
+
+
+def test_a_sync_that_airbyte_does_not_start_carries_its_words(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(ServiceRefusedError, match="the connection is inactive"):
+        sync(serve(Airbyte(refused="the connection is inactive")), "shop", quiet)
 
 
 def test_an_unknown_connection_says_how_to_make_it(serve: Any) -> None:
