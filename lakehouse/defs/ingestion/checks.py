@@ -8,6 +8,7 @@ import dagster as dg
 from lakehouse.defs.ingestion.declaration import Connection, Source
 from lakehouse.defs.ingestion.drift import AS_DECLARED, drift_check, drift_facts
 from lakehouse.defs.ingestion.last_sync import LAST_SYNC, last_sync_check, last_sync_facts
+from lakehouse.defs.ingestion.log_kept import LOG_KEPT, log_kept, log_kept_check, reads_log
 from lakehouse.defs.resources import LakehouseResource
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
@@ -16,14 +17,16 @@ from lakehouse.settings import Settings
 def connection_checks(
     source: Source, connection: Connection, keys: Collection[dg.AssetKey]
 ) -> dg.AssetChecksDefinition:
-    """Drift and the newest sync, each found out once and told of every stream.
+    """Drift, the newest sync, and the log that is kept, each found out once and told of every stream.
 
     They run after a sync and can be run without one. What cannot be found out is a failed check that says why.
     """
 
+    kinds = [drift_check, last_sync_check, *([log_kept_check] if reads_log(source) else [])]
+
     @dg.multi_asset_check(
         name=f"check_{connection.name}",
-        specs=[check(key) for key in keys for check in (drift_check, last_sync_check)],
+        specs=[check(key) for key in keys for check in kinds],
         can_subset=True,
     )
     def check_connection(
@@ -33,6 +36,7 @@ def connection_checks(
         looks: Mapping[str, Callable[[], dict[str, Any]]] = {
             AS_DECLARED: lambda: _drift(settings, source, connection),
             LAST_SYNC: lambda: _last_sync(settings, connection),
+            LOG_KEPT: lambda: log_kept(settings, source, connection),
         }
         for name, look in looks.items():
             wanted = [check for check in context.selected_asset_check_keys if check.name == name]

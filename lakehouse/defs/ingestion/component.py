@@ -9,6 +9,8 @@ from lakehouse.catalog.datasets import BronzeTable, landing_key
 from lakehouse.defs.failures import as_failures
 from lakehouse.defs.ingestion.checks import connection_checks
 from lakehouse.defs.ingestion.declaration import Connection, Source, Stream
+from lakehouse.defs.ingestion.log_kept import reads_log
+from lakehouse.defs.ingestion.log_sensor import log_sensor
 from lakehouse.defs.ingestion.sensor import landed_sensor, sync_job_name
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.project import declared_datasets
@@ -34,11 +36,14 @@ class LakehouseAirbyteComponent(dg.Component, dg.Model, dg.Resolvable):
         assets = landing_assets(self.source, self.connection)
         job = dg.define_asset_job(sync_job_name(self.connection), selection=dg.AssetSelection.assets(assets))
         keys = stream_keys(self.connection)
+        sensors = [landed_sensor(self.connection, keys)]
+        if reads_log(self.source):
+            sensors.append(log_sensor(self.source, self.connection, keys.values()))
         return dg.Definitions(
             assets=[assets],
             asset_checks=[connection_checks(self.source, self.connection, keys.values())],
             jobs=[job],
-            sensors=[landed_sensor(self.connection, keys)],
+            sensors=sensors,
         )
 
 

@@ -14,7 +14,7 @@ from lakehouse.defs.metadata import CHANGED
 from lakehouse.lake.layout import landing_prefix, list_landing, parse_landing_object
 from lakehouse.settings import Settings
 
-_LOG = ("lsn", "lag_bytes", "wal_status")
+_LOG = ("lsn", "lag_bytes", "kept_bytes", "wal_status", "safe_wal_size")
 
 
 def stream_metadata(

@@ -4,9 +4,14 @@ import dagster as dg
 import pytest
 
 from lakehouse_tests.defs.ingestion.site import Site
-from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, database, postgres_port
+from lakehouse_tests.embedded.airbyte.fixtures import (
+    AirbyteServer,
+    database,
+    postgres_of_its_own,
+    postgres_port,
+)
 
-__all__ = ["database", "instance", "postgres_port", "site"]
+__all__ = ["database", "instance", "postgres_of_its_own", "postgres_port", "site"]
 
 
 @pytest.fixture(scope="module")
