@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
@@ -50,14 +50,19 @@ def read(
     """One stream's batches and, at its end, its state; the same rows and values as the protocol path."""
     settings = configuration_of(configuration)
     plain = readable_alone(settings, stream)
-    with connected(settings) as connection:
+    with ExitStack() as held:
+        connection = held.enter_context(connected(settings))
         table = table_for(connection, plain)
         selection = select(connection, table, plain, state, for_arrow=True)
         parts = page_ranges(connection, table, connections)
         queries = [selection.query(part).as_string(connection) for part in parts]
-        with exported_snapshot(connection) if len(parts) > 1 else nullcontext() as snapshot:
-            for batch in read_queries(settings, queries, plain.columns, snapshot):
-                yield batch if plain is stream else LOG_COLUMNS.added_to(batch, stream.columns, {})
+        snapshot = None
+        if len(parts) > 1:
+            snapshot = held.enter_context(exported_snapshot(connection))
+        else:
+            held.close()
+        for batch in read_queries(settings, queries, plain.columns, snapshot):
+            yield batch if plain is stream else LOG_COLUMNS.added_to(batch, stream.columns, {})
     if selection.state is not None:
         yield StreamState(selection.state)
 

@@ -40,5 +40,6 @@ def exported_snapshot(connection: psycopg.Connection[Any]) -> Iterator[str]:
     """The name of what `connection` sees now, for other connections to see the same until the context ends."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         ((name,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
         yield str(name)
