@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Progress:
         mark = "[green]✓[/]" if step.result.succeeded else "[red]✗[/]"
         text = f"{len(step.keys)} assets{days} [dim]{step.result.seconds:.1f} s[/]"
         self.console.print(f"{mark} {step.name:<32} {text}")
+        for line in step.result.failed_checks:
+            self.console.print(f"[yellow]![/] {escape(line)}")
         if step.result.succeeded:
             self.start("next run")
 

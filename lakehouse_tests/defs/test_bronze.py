@@ -12,6 +12,7 @@ import pytest
 
 from lakehouse.catalog.datasets import BronzeTable, Relation
 from lakehouse.catalog.meta import PartitionBy
+from lakehouse.defs.automation.execute import failed_checks
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.assets import CHECK, bronze_asset
 from lakehouse.defs.bronze.contract import CONTRACT
@@ -152,6 +153,7 @@ def test_rows_of_no_declared_day_fail_the_check(
     check = {check.check_name: check for check in checks}[CHECK]
     assert not check.passed
     assert check.metadata["days_outside"].value == ["2024-12-31"]
+    assert check.description == "rows of days that are not declared: 1, of 2024-12-31 to 2024-12-31"
 
 
 def test_the_contract_check_passes_warns_and_fails(
@@ -177,13 +179,17 @@ def test_the_contract_check_passes_warns_and_fails(
         epoch=EPOCH + 2,
     )
     for _ in range(2):  # until somebody decides, whatever else is merged
-        check, _ = merge()
+        check, result = merge()
         assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
         assert check.metadata["rows_in_quarantine"].value == 7
         assert check.metadata["reasons"].value == {"order_id: NULL in the primary key": 7}
         examples = check.metadata["examples"].value
         assert [row["note"] for row in examples] == ["0", "1", "2", "3", "4"]
         assert check.metadata["command"].value == "lakehouse quarantine show bronze.shop__orders"
+        assert failed_checks(result)[0].startswith(
+            "bronze/shop/orders: contract: rows in quarantine: 7, order_id: NULL in the primary key (7);"
+            " lakehouse quarantine show bronze.shop__orders"
+        )
 
 
 def test_a_table_of_no_declared_stream_is_refused() -> None:

@@ -24,6 +24,8 @@ class RunResult:
     seconds: float
     failures: tuple[str, ...]
     """One line a failed step: its name and why."""
+    failed_checks: tuple[str, ...]
+    """One line a failed asset check, which does not fail the run: its asset, its name and why."""
 
 
 class Runner:
@@ -47,7 +49,8 @@ class Runner:
         result = self._job.get_subset(asset_selection=set(keys)).execute_in_process(
             instance=self.instance, tags=tags, run_config=_QUIET, raise_on_error=False
         )
-        return RunResult(result.run_id, result.success, time.monotonic() - started, _failures(result))
+        seconds = time.monotonic() - started
+        return RunResult(result.run_id, result.success, seconds, _failures(result), failed_checks(result))
 
     def close_dead_runs(self) -> int:
         """Mark runs of a process that was killed as failed; nobody else would. Gives how many."""
@@ -58,6 +61,16 @@ class Runner:
         for run in dead:
             self.instance.report_run_failed(run, "the process that ran it was killed")
         return len(dead)
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+    """One line a failed asset check; the assets of which one tells the same are on one line."""
+    assets: dict[str, list[str]] = {}
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            told = f"{check.check_name}: {check.description or 'failed'}"
+            assets.setdefault(told, []).append(check.asset_key.to_user_string())
+    return tuple(f"{', '.join(keys)}: {told}" for told, keys in assets.items())
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:

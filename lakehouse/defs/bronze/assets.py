@@ -1,6 +1,6 @@
 """Bronze tables: landed changes merged into current rows, day by day where the table declares days."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -73,8 +73,19 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
                 asset_key=key,
                 check_name=CHECK,
                 passed=not outside,
+                description=_outside(outside),
                 metadata={"rows_outside": sum(outside.values()), "days_outside": sorted(outside)},
             )
         yield contract_result(key, merged)
 
     return merge
+
+
+def _outside(rows: Mapping[str, int]) -> str | None:
+    """
+    >>> _outside({"2024-12-31": 2, "2024-12-30": 1})
+    'rows of days that are not declared: 3, of 2024-12-30 to 2024-12-31'
+    """
+    if not rows:
+        return None
+    return f"rows of days that are not declared: {sum(rows.values())}, of {min(rows)} to {max(rows)}"

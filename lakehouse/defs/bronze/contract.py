@@ -27,22 +27,24 @@ def contract_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
 def contract_result(key: dg.AssetKey, merged: Merged) -> dg.AssetCheckResult:
     """Fails while rows are in quarantine, and warns of columns that came, went or changed their type."""
     reasons = sum((file.reasons for file in merged.quarantine), Counter[str]())
-    metadata: dict[str, Any] = {
-        "rows_in_quarantine": reasons.total(),
-        "drift": [_told(drift) for drift in merged.result.drift],
-    }
+    told = [_told(drift) for drift in merged.result.drift]
+    metadata: dict[str, Any] = {"rows_in_quarantine": reasons.total(), "drift": told}
     if merged.quarantine:
+        command = f"lakehouse quarantine show {'.'.join(merged.result.identifier)}"
+        counted = ", ".join(f"{reason} ({rows})" for reason, rows in reasons.most_common())
+        told = [f"rows in quarantine: {reasons.total()}, {counted}; {command}", *told]
         metadata |= {
             "reasons": dict(reasons.most_common()),
             "oldest": min(file.at for file in merged.quarantine).isoformat(),
             "examples": dg.MetadataValue.json([json.loads(example) for example in merged.examples]),
-            "command": f"lakehouse quarantine show {'.'.join(merged.result.identifier)}",
+            "command": command,
         }
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=CONTRACT,
         passed=not merged.quarantine and not merged.result.drift,
         severity=dg.AssetCheckSeverity.ERROR if merged.quarantine else dg.AssetCheckSeverity.WARN,
+        description="; ".join(told) or None,
         metadata=metadata,
     )
 
