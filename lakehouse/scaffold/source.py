@@ -70,7 +70,7 @@ def postgres(url: str, *, name: str | None, schema: str, method: Method) -> NewS
         "replication_method": replication if method == "cdc" else {"method": "Standard"},
     }
     what = f"postgres {parts.host}:{parts.port or 5432}/{parts.database}"
-    return NewSource(chosen, what, configuration, _DATABASE, secrets, url)
+    return NewSource(chosen, what, configuration, (*_DATABASE, "schemas"), secrets, url)
 
 
 def mysql(url: str, *, name: str | None, method: Method) -> NewSource:

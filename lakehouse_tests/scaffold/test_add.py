@@ -321,6 +321,17 @@ class TestPostgres:
         with pytest.raises(ConfigurationError, match=r"declared with host '127\.0\.0\.1', not 'elsewhere'"):
             propose(other, settings, project)
 
+    def test_another_schema_of_the_same_database(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        database.execute(ORDERS, "CREATE SCHEMA sales", "CREATE TABLE sales.deals (id int PRIMARY KEY)")
+        propose(postgres(database), settings, project).write()
+        sales = postgres(database, schema="sales")
+        with pytest.raises(ConfigurationError, match=r"with schemas \['public'\], not \['sales'\]; .*--name"):
+            propose(sales, settings, project, "deals")
+        own = postgres(database, schema="sales", name=f"{sales.name}_sales")
+        assert [p.stream.name for p in propose(own, settings, project).proposals] == ["deals"]
+
 
 def test_mysql(mariadb: MariaDb, settings: Settings, project: Project) -> None:
     mariadb.execute(
