@@ -105,6 +105,9 @@ def _staging_model(source: NewSource, proposal: Proposal) -> Document:
     }
     if proposal.partition:
         model["config"] = {"meta": {"lakehouse": _partition_by(str(proposal.day), proposal.partition[1])}}
+    if len(proposal.primary_key) > 1:
+        together = {"arguments": {"combination_of_columns": list(proposal.primary_key)}}
+        model["data_tests"] = [{"unique_combination_of_columns": together}]
     return model | {"columns": columns}
 
 

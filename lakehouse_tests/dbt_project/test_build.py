@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import yaml
 from pyiceberg.transforms import IdentityTransform
 
 from lakehouse.defs.project import declared_datasets
+from lakehouse.scaffold.discovered import Stream
+from lakehouse.scaffold.documents import model_name, staging
+from lakehouse.scaffold.proposal import Proposal
+from lakehouse.scaffold.source import NewSource
 from lakehouse_tests.dbt_project.conftest import TODAY, Project
 
 pytestmark = pytest.mark.slow
@@ -128,6 +134,29 @@ def test_a_new_column_reaches_the_rebuilt_days(built: Project) -> None:
     found = built.rows("gold", "fct_daily_revenue")
     filled = {row["order_date"] for row in found if row["largest_order"] is not None}
     assert filled == {FIRST + timedelta(n) for n in range((END - FIRST).days)}
+
+
+def test_a_key_of_two_columns_is_held_to_be_one(built: Project) -> None:
+    """As `lakehouse add` writes it, for columns of awkward names."""
+    columns = {"user": "bigint", "Line": "varchar"}
+    stream = Stream(
+        "pairs", columns, {}, (), ("user", "Line"), (), incremental=True, source_defined_cursor=True
+    )
+    pairs = Proposal(stream, "incremental_append", (), ("user", "Line"), frozenset(columns), None)
+    source = NewSource("odd", "nothing", {}, ())
+    folder = built.directory / "models" / "staging" / "odd"
+    folder.mkdir()
+    try:
+        (folder / "staging_odd.yml").write_text(yaml.safe_dump(staging(source, [pairs])))
+        model = folder / f"{model_name(source, pairs)}.sql"
+        for second, right in (("b", True), ("a", False)):
+            rows = [f'select 1 as "user", \'{line}\' as "Line"' for line in ("a", second)]
+            model.write_text(" union all ".join(rows))
+            done = built.dbt("build", "--select", "stg_odd__pairs")
+            assert "unique_combination_of_columns" in done.stdout
+            assert (done.returncode == 0) == right, done.stdout[-4000:]
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_half_a_window_is_refused(built: Project) -> None:
