@@ -16,7 +16,7 @@ from lakehouse.scaffold import documents
 from lakehouse.scaffold.databases import Table, opened
 from lakehouse.scaffold.discovered import Stream, discovered
 from lakehouse.scaffold.proposal import Asked, Proposal, chosen, propose
-from lakehouse.scaffold.source import NewSource
+from lakehouse.scaffold.source import NewSource, with_own_slot
 from lakehouse.scaffold.yaml_files import Draft, new_or_extended, new_or_kept
 from lakehouse.settings import Settings, environment
 
@@ -66,7 +66,11 @@ def propose_addition(
         ServiceDownError, ServiceRefusedError: Airbyte or the database is down or refuses.
     """
     where = project.connection(source.name)
-    source = _as_declared(source, where)
+    if where.exists():
+        source = _as_declared(source, where)
+    else:
+        with AirbyteClient(settings.airbyte) as airbyte:
+            source = with_own_slot(source, airbyte.workspace_id)
     environ = environment(settings)
     _require_same_secrets(source, environ, settings)
     configuration = resolve(
@@ -85,9 +89,7 @@ def propose_addition(
 
 
 def _as_declared(source: NewSource, path: Path) -> NewSource:
-    """The source with the configuration that its file has, where there is one, and further streams of files."""
-    if not path.exists():
-        return source
+    """The source with the configuration that its file has, and further streams of files."""
     declared = read_declaration(path).source.configuration
     for key in source.identity:
         if _method_or_value(declared.get(key)) != _method_or_value(source.configuration[key]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ from lakehouse.errors import ConfigurationError
 Method = Literal["cdc", "standard"]
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DATABASE = ("sourceType", "host", "port", "database", "replication_method")
+_LONGEST_SLOT = 63 - len("_4fe3ba5a")
+"""Of the characters that Postgres lets a name have."""
 _SSL_MODES = ("disable", "allow", "prefer", "require")
 
 
@@ -119,6 +121,26 @@ def manifest(source_type: str, given: Mapping[str, Any], secret: frozenset[str],
         {"sourceType": source_type, **configuration},
         ("sourceType",),
         secrets,
+    )
+
+
+def with_own_slot(source: NewSource, workspace_id: str) -> NewSource:
+    """The source with a replication slot that only this Airbyte workspace reads, where it has one.
+
+    Readers of one slot move it on without each other, and both have to read everything anew.
+
+    >>> bank = postgres("postgresql://ann@db/bank", name=None, schema="public", method="cdc")
+    >>> own = with_own_slot(bank, "4fe3ba5a-36cb-4d2b-9bcd-f4ee3c5a1a70")
+    >>> own.configuration["replication_method"]["replication_slot"]
+    'lakehouse_bank_4fe3ba5a'
+    """
+    method = source.configuration.get("replication_method", {})
+    if "replication_slot" not in method:
+        return source
+    slot = f"{method['replication_slot'][:_LONGEST_SLOT]}_{workspace_id[:8]}"
+    return replace(
+        source,
+        configuration={**source.configuration, "replication_method": {**method, "replication_slot": slot}},
     )
 
 

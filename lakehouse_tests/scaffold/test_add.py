@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +320,31 @@ class TestPostgres:
         )
         with pytest.raises(ConfigurationError, match=r"declared with host '127\.0\.0\.1', not 'elsewhere'"):
             propose(other, settings, project)
+
+    def test_two_homes_read_one_database_without_each_other(
+        self,
+        database: Database,
+        settings: Settings,
+        project: Project,
+        airbyte_of_its_own: Callable[..., AirbyteServer],
+        tmp_path: Path,
+    ) -> None:
+        database.execute(ORDERS)
+        elsewhere = settings.airbyte.model_copy(update={"url": airbyte_of_its_own().url})
+        other = Project(tmp_path / "other_ingestion", tmp_path / "other_dbt")
+        for home, at in ((settings, project), (settings.model_copy(update={"airbyte": elsewhere}), other)):
+            addition = propose(postgres(database), home, at)
+            addition.write()
+            again = propose(postgres(database), home, at)
+            assert again.source.configuration == addition.source.configuration
+        slots = {
+            read_declaration(at.connection(postgres(database).name)).source.configuration[
+                "replication_method"
+            ]["replication_slot"]
+            for at in (project, other)
+        }
+        assert len(slots) == 2
+        assert {slot.rpartition("_")[0] for slot in slots} == {f"lakehouse_{postgres(database).name}"}
 
     def test_another_schema_of_the_same_database(
         self, database: Database, settings: Settings, project: Project
