@@ -62,7 +62,7 @@ class PostgresColumn:
     name: str
     type_name: str
     declared_type: str  # as in CREATE TABLE, for casts of literals
-    unbounded: bool  # numeric without precision
+    digits: int | None  # of a numeric with a precision
     element: str | None  # the element's type of an array
     nullable: bool
     generated: bool
@@ -72,6 +72,11 @@ class PostgresColumn:
     def kind(self) -> Kind:
         """The Airbyte kind of the values."""
         return Kind.ARRAY if self.element else _KINDS.get(self.type_name, Kind.STRING)
+
+    @property
+    def decimal(self) -> bool:
+        """Whether the values are decimal numbers, which land as doubles."""
+        return self.type_name in ("numeric", "money")
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -104,7 +109,7 @@ class PostgresColumn:
         elif self.element:
             template = "to_json({column})::text" if for_arrow else "to_json({column})"
         elif self.type_name == "numeric":
-            template = _UNBOUNDED_NUMERIC if self.unbounded else "{column}::float8"
+            template = _UNBOUNDED_NUMERIC if self.digits is None else "{column}::float8"
         elif for_arrow and self.type_name in _AS_IS_IN_BINARY:
             template = "{column}"
         elif self.kind in _CLAMPED_KINDS:

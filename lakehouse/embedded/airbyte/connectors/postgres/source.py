@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import LOG_COLUMNS, LSN, readable_alone
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.followable import why_not_followed
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import check_server
 from lakehouse.embedded.airbyte.connectors.postgres.configuration import Cdc, PostgresConfiguration
 from lakehouse.embedded.airbyte.connectors.postgres.cursor import window
@@ -140,10 +141,11 @@ def _stream(table: Table) -> dict[str, Any]:
 
 
 def _log_stream(table: Table) -> dict[str, Any]:
-    """A table whose changes are read from the log; without a primary key in it, it can only be read in full."""
+    """A table whose changes are read from the log, or that can only be read in full, as without a primary key in it."""
     stream = _stream(table)
     generated = {name for name, column in table.columns.items() if column.generated}
-    if not table.primary_key or not table.logged or generated & set(table.primary_key):
+    keyed = table.primary_key and not generated & set(table.primary_key)
+    if not keyed or not table.logged or why_not_followed(table) is not None:
         return stream | {"supported_sync_modes": ["full_refresh"]}
     for name in generated:
         del stream["json_schema"]["properties"][name]

@@ -25,8 +25,10 @@ WITH RECURSIVE base AS (
     SELECT d.oid, b.root, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.typmod END
     FROM pg_type d JOIN base b ON d.typbasetype = b.oid WHERE d.typtype = 'd')
 SELECT n.nspname, c.relname, c.oid::int8, c.relkind IN ('r', 'p', 'm'), c.relkind IN ('r', 'p') AND c.relpersistence = 'p',
+       c.relkind = 'p', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
        a.attname, t.typname, format_type(a.atttypid, a.atttypmod),
-       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END < 0,
+       CASE WHEN t.typname = 'numeric' AND greatest(a.atttypmod, base.typmod) >= 0
+            THEN (greatest(a.atttypmod, base.typmod) - 4) >> 16 & 65535 END,
        CASE WHEN t.typcategory = 'A' THEN e.typname END, NOT a.attnotnull, a.attgenerated <> ''
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -49,6 +51,7 @@ WHERE i.indisprimary AND n.nspname = ANY(%s)
 ORDER BY n.nspname, c.relname, k.position
 """
 _INSUFFICIENT_PRIVILEGE = "42501"
+_TRAITS = 4  # versioned, logged, partitioned, inherited
 REFRESH = "refresh the connection's schema or deselect it"
 
 
@@ -66,6 +69,10 @@ class Table:
     """Whether its rows tell which transaction wrote them; those of a view or a foreign table do not."""
     logged: bool
     """Whether its changes are in the log; those of views and unlogged tables are not."""
+    partitioned: bool
+    """Whether its rows are its partitions'; the log has them as its own."""
+    inherited: bool
+    """Whether other tables inherit from it; a read of it has their rows, and the log has them as theirs."""
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -152,11 +159,9 @@ def tables_of(connection: psycopg.Connection[Any], schemas: tuple[str, ...]) -> 
     for schema, table, column in connection.execute(_KEYS, (list(schemas),)):
         keys.setdefault((schema, table), []).append(column)
     found: dict[tuple[str, str], Table] = {}
-    for schema, table, oid, versioned, logged, *described in connection.execute(_TABLES, (list(schemas),)):
-        at = (schema, table)
-        entry = found.setdefault(
-            at, Table(schema, table, {}, tuple(keys.get(at, ())), oid, versioned, logged)
-        )
+    for schema, table, oid, *row in connection.execute(_TABLES, (list(schemas),)):
+        at, traits, described = (schema, table), row[:_TRAITS], row[_TRAITS:]
+        entry = found.setdefault(at, Table(schema, table, {}, tuple(keys.get(at, ())), oid, *traits))
         entry.columns[described[0]] = PostgresColumn(*described)
     return found
 

@@ -49,6 +49,8 @@ class TableChanges:
         self._columns = stream.columns
         self._places: dict[str, int] = {}
         self._keys: tuple[int, ...] = ()
+        self.keyless = False
+        """Whether updates and deletes do not tell the primary key of the row that they change."""
         self._rows = _Rows()
 
     def describe(self, relation: Relation) -> None:
@@ -62,6 +64,10 @@ class TableChanges:
                 kind="config_error",
             )
         self._keys = tuple(self._places[name] for name in self._table.primary_key)
+        # Of a partitioned table the log describes the root, but the partitions' identities decide.
+        self.keyless = not self._table.partitioned and not all(
+            relation.columns[key].identifies for key in self._keys
+        )
 
     def __len__(self) -> int:
         return len(self._rows.values)

@@ -51,19 +51,24 @@ class Log:
         self._lookups = lookups
         self._cdc = cdc
         self._batch_rows = options.batch_rows
-        self._tables: dict[tuple[str, str], Table] = {}
-        self._changes: dict[tuple[str, str], TableChanges] = {}
-        self._columns: dict[tuple[str, str], dict[str, int]] = {}
+        self._tables: dict[int, Table] = {}
+        self._changes: dict[int, TableChanges] = {}
+        self._columns: dict[int, dict[str, int]] = {}
+        self.superseded: set[Place] = set()
+        """Streams whose log does not tell all that happened; the reader has them read anew."""
 
     def follow(self, streams: Sequence[ConfiguredStream], tables: Mapping[Place, Table]) -> None:
-        """Names the tables to read, as they are now."""
-        self._tables = {(table.schema, table.name): table for table in tables.values()}
+        """Names the tables to read, as they are now.
+
+        The log has each by its oid, whatever its name was at the time.
+        """
+        self._tables = {table.oid: table for table in tables.values()}
         self._changes = {
-            (tables[place].schema, tables[place].name): TableChanges(stream, tables[place])
+            tables[place].oid: TableChanges(stream, tables[place])
             for stream in streams
             if (place := (stream.namespace, stream.name))
         }
-        self._columns = {at: self._current_columns(table) for at, table in self._tables.items()}
+        self._columns = {oid: self._current_columns(table) for oid, table in self._tables.items()}
 
     def round(
         self, position: int, until: int, since: Mapping[Place, int]
@@ -71,7 +76,7 @@ class Log:
         """Changes of whole transactions that committed from `position` on; returns where the log is then read to.
 
         Ends at `until`, or earlier after the transaction that makes ROUND_MESSAGES full. What a table's
-        snapshot (`since`) holds already is passed over.
+        snapshot (`since`) holds already is passed over, and so is a table from the moment that it is `superseded`.
         """
         tables: dict[int, TableChanges | None] = {}
         commit, committed, end, seen = 0, "", position, 0
@@ -81,6 +86,10 @@ class Log:
                 case pgoutput.INSERT | pgoutput.UPDATE | pgoutput.DELETE:
                     changes = tables[pgoutput.relation_oid(message)]
                     if commit < position or changes is None or commit < since[changes.place]:
+                        continue
+                    if changes.keyless and message[0] != pgoutput.INSERT:
+                        self.superseded.add(changes.place)
+                        tables[pgoutput.relation_oid(message)] = None
                         continue
                     changes.add(pgoutput.row_change(message), commit, committed, len(message))
                     if len(changes) >= self._batch_rows or changes.size >= _BATCH_BYTES:
@@ -92,11 +101,7 @@ class Log:
                     end = pgoutput.commit_end(message)
                 case pgoutput.RELATION:
                     relation = pgoutput.relation(message)
-                    tables[relation.oid] = changes = self._changes.get((relation.schema, relation.name))
-                    if changes is not None:
-                        yield from self._taken(changes)
-                        self._refuse_newer(relation)
-                        changes.describe(relation)
+                    tables[relation.oid] = yield from self._described(relation)
                 case pgoutput.TRUNCATE:
                     for oid in pgoutput.truncated(message):
                         changes = tables[oid]
@@ -106,6 +111,15 @@ class Log:
         for changes in self._changes.values():
             yield from self._taken(changes)
         return end if seen >= ROUND_MESSAGES else max(end, until)
+
+    def _described(self, relation: pgoutput.Relation) -> Generator[StreamRows, None, TableChanges | None]:
+        changes = self._changes.get(relation.oid)
+        if changes is None or changes.place in self.superseded:
+            return None
+        yield from self._taken(changes)
+        self._refuse_newer(relation)
+        changes.describe(relation)
+        return changes
 
     def _messages(self, until: int) -> Iterator[bytes]:
         query = _PEEK.format(
@@ -140,7 +154,7 @@ class Log:
 
         The log may also describe the table as it was before the read began: missing columns are NULL then.
         """
-        at = relation.schema, relation.name
+        at = relation.oid
         described = {column.name: column.type_oid for column in relation.columns}
         if described == self._columns[at] or self._current_columns(self._tables[at]) == self._columns[at]:
             return

@@ -14,6 +14,7 @@ BEGIN, COMMIT, RELATION, TRUNCATE = b"BCRT"
 INSERT, UPDATE, DELETE = b"IUD"
 _NULL, _UNCHANGED, _TEXT = b"nut"
 _NEW, _FULL = b"NO"
+_IDENTIFIES = 1  # a column's flag
 
 _BEGIN = Struct(">QqI")
 _COMMIT = Struct(">BQQq")
@@ -40,6 +41,8 @@ class RelationColumn:
 
     name: str
     type_oid: int
+    identifies: bool
+    """Whether updates and deletes tell its old value: it is of the replica identity, or that is full."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,11 @@ def relation(message: bytes) -> Relation:
     at += 3
     columns = []
     for _ in range(count):
+        identifies = message[at] & _IDENTIFIES
         column, at = _string(message, at + 1)
         type_oid, _ = _COLUMN_TYPE.unpack_from(message, at)
         at += 8
-        columns.append(RelationColumn(column, type_oid))
+        columns.append(RelationColumn(column, type_oid, bool(identifies)))
     return Relation(oid, schema or "pg_catalog", name, tuple(columns))
 
 

@@ -7,7 +7,7 @@ skips, by the commit position, what the state covers.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import psycopg
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
     LOG_COLUMNS,
 )
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.followable import require_followable
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.log import Log
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import (
     check_identity,
@@ -89,8 +90,9 @@ def _tables(
         LOG_COLUMNS.require(stream)
     plain = [LOG_COLUMNS.taken_from(stream) for stream in streams]
     tables = {_place(stream): table_for(connection, stream) for stream in plain}
-    for table in tables.values():
-        check_identity(connection, table)
+    for stream in plain:
+        check_identity(connection, tables[_place(stream)])
+        require_followable(stream, tables[_place(stream)])
     selected = [(tables[_place(stream)], stream.json_schema["properties"]) for stream in plain]
     ensure_published(connection, cdc.publication, selected)
     return tables
@@ -187,9 +189,16 @@ class _Reading:
                     states, told = states + bool(found), time.monotonic()
             time.sleep(_POLL_SECONDS)
 
-    def _round(self, until: int) -> Generator[StreamRows | StreamReset, None, None]:
+    def _round(self, until: int) -> Iterator[StreamRows | StreamReset | LogState]:
         since = {place: int(value["snapshot_lsn"]) for place, value in self.done.items()}
         self.position = yield from self.log.round(self.position, until, since)
+        if self.log.superseded:
+            for stream in self.streams:
+                if _place(stream) in self.log.superseded:
+                    del self.done[_place(stream)]
+                    yield StreamReset(stream)
+            self.log.superseded.clear()
+            yield from self.snapshots()
 
     def _state(self) -> LogState:
         status = self.slot.status()
