@@ -73,7 +73,7 @@ def extract_log(
         if isinstance(item, LogState):
             log.commit(item)
         elif isinstance(item, StreamReset):
-            log.reset(_place(item.stream))
+            log.reset(_place(item.stream), item.reason)
         else:
             log.write(_place(item.stream), item.batch)
             _bound_memory(streams, tuning.buffer_size_mb * 2**20)
@@ -92,7 +92,9 @@ class _Log:
     def write(self, place: Place, batch: LandingBatch) -> None:
         self._streams[place].write(batch)
 
-    def reset(self, place: Place) -> None:
+    def reset(self, place: Place, reason: str) -> None:
+        because = f": {reason}" if reason else ""
+        self._sync.log("WARN", f"stream {place[1]}: what was landed is superseded{because}")
         self._streams[place].begin_generation()
         self._complete.discard(place)
 

@@ -8,7 +8,7 @@ import pytest
 
 from lakehouse.embedded.airbyte.connectors.postgres.cdc import log as rounds
 from lakehouse.embedded.airbyte.connectors.postgres.source import PostgresSource
-from lakehouse.embedded.airbyte.connectors.streams import StreamReset
+from lakehouse.embedded.airbyte.connectors.streams import LogState, StreamReset
 from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse_tests.embedded.airbyte.fixtures import Database
 from lakehouse_tests.embedded.airbyte.test_airbyte_postgres_cdc import Follower, truth
@@ -88,6 +88,169 @@ class TestReplicaIdentity:
         follower = followed(database, *self.MADE, tables=("t", "calm"))
         full = "ALTER TABLE t REPLICA IDENTITY FULL"
         same(follower, database, full, "DELETE FROM t WHERE id = 1", self.BACK, anew=False)
+
+
+class TestPartitions:
+    """The log has a partition's rows as the table's; what happens to the partition itself it does not have."""
+
+    MADE = (
+        "CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id)",
+        "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20)",
+        "INSERT INTO t VALUES (1, 'a'), (11, 'b')",
+    )
+    LIKE = "CREATE TABLE t3 (id int PRIMARY KEY, v text)"
+    FILL, ATTACH = (
+        "INSERT INTO t3 VALUES (25, 'x')",
+        "ALTER TABLE t ATTACH PARTITION t3 FOR VALUES FROM (20) TO (30)",
+    )
+    BELOW = "CREATE TABLE t4 PARTITION OF t3 FOR VALUES FROM (20) TO (30)"
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            ["ALTER TABLE t DETACH PARTITION t1"],
+            ["DROP TABLE t1"],
+            ["TRUNCATE t1"],
+            ["TRUNCATE t", "INSERT INTO t VALUES (2, 'c')"],
+            [LIKE, FILL, ATTACH],
+            ["BEGIN", LIKE, FILL, ATTACH, "COMMIT"],
+            [f"{LIKE} PARTITION BY RANGE (id)", BELOW, FILL, ATTACH],
+            [
+                "ALTER TABLE t DETACH PARTITION t1",
+                "UPDATE t1 SET v = 'new'",
+                "ALTER TABLE t ATTACH PARTITION t1 FOR VALUES FROM (0) TO (10)",
+            ],
+        ],
+        ids=["detach", "drop", "truncate", "all", "attach", "at once", "below", "back"],
+    )
+    def test_what_the_log_does_not_tell_has_the_table_read_anew(
+        self, database: Database, statements: list[str]
+    ) -> None:
+        same(followed(database, *self.MADE), database, *statements, anew=True)
+
+    def test_new_partitions_are_followed_from_their_first_row(self, database: Database) -> None:
+        follower = followed(database, *self.MADE)
+        born = f"{self.BELOW.replace('t3', 't').replace('20', '40').replace('30', '50')}"
+        filled = ["INSERT INTO t VALUES (45, 'd')", "INSERT INTO t4 VALUES (46, 'e')"]
+        same(follower, database, born, *filled, self.LIKE, self.ATTACH, anew=False)
+        same(follower, database, self.FILL, "DELETE FROM t4", "VACUUM t4", "ANALYZE t", anew=False)
+        # Filled and emptied between two reads, it looks as if nothing had happened.
+        late = "CREATE TABLE t6 PARTITION OF t FOR VALUES FROM (60) TO (70)"
+        same(follower, database, late, "INSERT INTO t VALUES (65, 'f')", "TRUNCATE t6", anew=True)
+
+
+class TestPublication:
+    """What was written while the table was not published is not in the log."""
+
+    MADE = ("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE calm (id int PRIMARY KEY)")
+    OUT, IN = "ALTER PUBLICATION lakehouse DROP TABLE t", "ALTER PUBLICATION lakehouse ADD TABLE t"
+    WRITE = "INSERT INTO t VALUES (1)"
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            [OUT, WRITE],
+            [OUT, "ALTER TABLE t SET UNLOGGED", WRITE, "ALTER TABLE t SET LOGGED", IN],
+        ],
+        ids=["left out", "unlogged"],
+    )
+    def test_a_table_left_out_for_a_while_is_read_anew(
+        self, database: Database, statements: list[str]
+    ) -> None:
+        follower = followed(database, *self.MADE, tables=("t", "calm"))
+        same(follower, database, *statements, anew=True)
+
+    @pytest.mark.parametrize("made", ["", "FOR ALL TABLES", "FOR TABLES IN SCHEMA public"])
+    def test_of_a_publication_made_anew_everything_is_read_anew(self, database: Database, made: str) -> None:
+        if made:
+            database.execute(f"CREATE PUBLICATION lakehouse {made}")
+        follower = followed(database, *self.MADE, tables=("t", "calm"))
+        database.execute("DROP PUBLICATION lakehouse", self.WRITE)
+        if made:
+            database.execute(f"CREATE PUBLICATION lakehouse {made}")
+        assert resets(follower.follow()) == ["t", "calm"]
+        assert follower.values("t") == truth(database, "t")
+        same(
+            follower,
+            database,
+            "CREATE TABLE more (id int PRIMARY KEY)",
+            "INSERT INTO t VALUES (2)",
+            anew=False,
+        )
+
+    def test_kinds_of_changes_left_out_for_a_while(self, database: Database) -> None:
+        follower = followed(database, *self.MADE, self.WRITE)
+        change = "ALTER PUBLICATION lakehouse SET (publish = '{}')"
+        less, all_kinds = change.format("insert"), change.format("insert, update, delete, truncate")
+        same(follower, database, less, "DELETE FROM t", all_kinds, anew=True)
+
+
+class TestColumns:
+    """The log has the columns' names of its time."""
+
+    MADE = (
+        "CREATE TABLE t (id int PRIMARY KEY, a text, b text)",
+        "INSERT INTO t VALUES (1, 'x', 'y'), (2, 'v', 'w')",
+    )
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            ["UPDATE t SET a = 'z' WHERE id = 1", "ALTER TABLE t RENAME a TO c"],
+            ["ALTER TABLE t RENAME a TO c", "ALTER TABLE t RENAME b TO a", "ALTER TABLE t RENAME c TO b"],
+            ["ALTER TABLE t DROP a", "ALTER TABLE t ADD a text DEFAULT 'd'"],
+        ],
+        ids=["renamed", "swapped", "made anew"],
+    )
+    def test_a_column_of_another_name_has_the_table_read_anew(
+        self, database: Database, statements: list[str]
+    ) -> None:
+        same(followed(database, *self.MADE), database, *statements, anew=True)
+
+    def test_columns_that_come_go_or_are_not_selected_do_not(self, database: Database) -> None:
+        follower = followed(database, *self.MADE)
+        added = ["ALTER TABLE t ADD c int", "INSERT INTO t VALUES (3, 'p', 'q', 4)"]
+        for statements in (added, ["ALTER TABLE t DROP b", "INSERT INTO t VALUES (5, 'r')"]):
+            database.execute(*statements)
+            assert resets(follower.follow()) == []
+        assert [(row["id"], row["a"], row["c"]) for row in follower.changes[2:]] == [
+            (3, "p", 4),
+            (5, "r", None),
+        ]
+        streams = follower.streams
+        for kept in ("a", "c"):
+            streams[0].json_schema["properties"].pop(kept)
+        database.execute("ALTER TABLE t RENAME c TO other", "INSERT INTO t VALUES (6, 's')")
+        assert resets(follower.follow(streams=streams)) == []
+
+    def test_a_rename_while_the_log_is_read_is_found_by_the_next_attempt(self, database: Database) -> None:
+        follower = followed(database, *self.MADE)
+        items = follower.items(follower.streams, tail_until=9e9)
+        database.execute("INSERT INTO t VALUES (4, 'c', 'd')")
+        next(items)
+        follower.state = next(items)
+        database.execute("ALTER TABLE t RENAME a TO c", "INSERT INTO t VALUES (5, 'e', 'f')")
+        with pytest.raises(ConnectorError, match="altered while its log was read"):
+            next(items)
+        same(follower, database, anew=True)
+
+
+def test_tables_rewritten_by_the_server_are_followed_on(database: Database) -> None:
+    follower = followed(database, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    same(
+        follower, database, "VACUUM FULL t", "CLUSTER t USING t_pkey", "INSERT INTO t VALUES (2)", anew=False
+    )
+
+
+def test_a_state_of_an_earlier_version_is_gone_on_from(database: Database) -> None:
+    follower = followed(database, *TestPartitions.MADE)
+    assert follower.state is not None
+    place = ("public", "t")
+    kept = {name: follower.state.streams[place][name] for name in ("snapshot_lsn", "table_oid")}
+    follower.state = LogState(follower.state.shared, {place: kept})
+    same(follower, database, "INSERT INTO t VALUES (3, 'c')", anew=False)
+    same(follower, database, "DROP TABLE t1", anew=True)
 
 
 class TestNotFollowed:

@@ -138,6 +138,7 @@ class StreamReset:
     """All that was landed of the stream is superseded: what follows begins a generation of its own."""
 
     stream: ConfiguredStream
+    reason: str = ""
 
 
 @dataclass(frozen=True)

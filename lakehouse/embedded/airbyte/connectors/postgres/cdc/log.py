@@ -107,7 +107,7 @@ class Log:
                         changes = tables[oid]
                         if changes is not None and commit >= max(position, since[changes.place]):
                             yield from self._taken(changes)
-                            yield StreamReset(changes.stream)
+                            yield StreamReset(changes.stream, "the table was truncated")
         for changes in self._changes.values():
             yield from self._taken(changes)
         return end if seen >= ROUND_MESSAGES else max(end, until)

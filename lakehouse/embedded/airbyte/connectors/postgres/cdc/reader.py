@@ -17,6 +17,7 @@ from lakehouse.embedded.airbyte.connectors.postgres.cdc.columns import (
     LOG_COLUMNS,
 )
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.followable import require_followable
+from lakehouse.embedded.airbyte.connectors.postgres.cdc.identity import Identity, identities
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.log import Log
 from lakehouse.embedded.airbyte.connectors.postgres.cdc.publication import (
     check_identity,
@@ -70,7 +71,9 @@ def read(
         slot = Slot(connection, settings, cdc)
         log = Log(connection, lookups, cdc, options)
         log.follow(streams, tables)
-        reading = _Reading(connection, settings, cdc, slot, log, streams, tables, options.connections)
+        found = identities(connection, cdc.publication, [table.oid for table in tables.values()])
+        now = {place: found[table.oid] for place, table in tables.items()}
+        reading = _Reading(connection, settings, cdc, slot, log, streams, tables, now, options.connections)
         yield from reading.begin(state)
         yield from reading.snapshots()
         if options.tail_until is None:
@@ -111,6 +114,7 @@ class _Reading:
     log: Log
     streams: Sequence[ConfiguredStream]
     tables: Mapping[Place, Table]
+    identities: Mapping[Place, Identity]
     connections: int
     position: int = 0
     """All that committed before is handed back."""
@@ -120,7 +124,7 @@ class _Reading:
     def begin(self, state: LogState | None) -> Iterator[StreamReset]:
         """Finds or makes the slot; where the log cannot be followed on, everything starts again.
 
-        So does a table that was dropped and made anew, which the log does not tell.
+        So does a table to which something happened that the log does not tell.
         """
         if self.cdc.heartbeat_action_query:
             self.connection.execute(self.cdc.heartbeat_action_query.encode())
@@ -133,17 +137,28 @@ class _Reading:
             )
         if state is None or lost is not None:
             self.slot.ensure(anew=lost is not None)
-            self.position = self.slot.position()
         else:
             self.position = int(state.shared["lsn"])
             self.slot.release(self.position)
             places = {_place(stream) for stream in self.streams}
             self.done = {place: value for place, value in state.streams.items() if place in places}
         for stream in self.streams:
-            known = self.done.get(_place(stream))
-            if lost is not None or (known and known["table_oid"] != self.tables[_place(stream)].oid):
-                self.done.pop(_place(stream), None)
-                yield StreamReset(stream)
+            place = _place(stream)
+            why = lost or self._why_anew(stream)
+            if why is not None:
+                self.done.pop(place, None)
+                yield StreamReset(stream, why)
+            elif place in self.done:
+                self.done[place] = {**self.done[place], **self.identities[place].to_state()}
+        if not self.done:  # nothing needs the log so far
+            self.position = self.slot.position()
+
+    def _why_anew(self, stream: ConfiguredStream) -> str | None:
+        known = self.done.get(_place(stream))
+        if known is None:
+            return None
+        selected = LOG_COLUMNS.taken_from(stream).json_schema["properties"]
+        return self.identities[_place(stream)].why_anew(known, selected)
 
     def snapshots(self) -> Iterator[StreamRows | LogState]:
         """The tables that were never read in full."""
@@ -159,8 +174,9 @@ class _Reading:
                 )  # fmt: skip
                 for batch in rows:
                     yield StreamRows(stream, batch)
-                self.done[place] = {"snapshot_lsn": snapshot[1], "table_oid": self.tables[place].oid}
+                self.done[place] = {"snapshot_lsn": snapshot[1], **self.identities[place].to_state()}
                 yield self._state()
+                self.slot.release(self.position)
 
     def catch_up(self, until: int) -> Iterator[StreamRows | StreamReset | LogState]:
         """The log up to a position, in rounds that are committed one by one."""
@@ -196,7 +212,7 @@ class _Reading:
             for stream in self.streams:
                 if _place(stream) in self.log.superseded:
                     del self.done[_place(stream)]
-                    yield StreamReset(stream)
+                    yield StreamReset(stream, "the log has updates or deletes without the primary key")
             self.log.superseded.clear()
             yield from self.snapshots()
 
