@@ -279,6 +279,15 @@ class TestNotFollowed:
         database.execute("ALTER TABLE t DROP CONSTRAINT t_pkey", "ALTER TABLE t ADD PRIMARY KEY (code)")
         assert "is (code), and not the connection's (id)" in self.refused(database, streams)
 
+    def test_a_partition_whose_deletes_do_not_tell_the_key(self, database: Database) -> None:
+        database.execute(*TestPartitions.MADE, "ALTER TABLE t1 ALTER v SET NOT NULL")
+        database.execute("CREATE UNIQUE INDEX code ON t1 (v)", "CREATE UNIQUE INDEX wide ON t1 (v, id)")
+        streams = Follower(database, "t").streams
+        database.execute("ALTER TABLE t1 REPLICA IDENTITY USING INDEX code")
+        assert 'ALTER TABLE "public"."t1" REPLICA IDENTITY DEFAULT' in self.refused(database, streams)
+        follower = followed(database, "ALTER TABLE t1 REPLICA IDENTITY USING INDEX wide")
+        same(follower, database, "DELETE FROM t WHERE id = 1", anew=False)
+
     def test_keys_that_a_double_cannot_tell_apart(self, database: Database) -> None:
         database.execute("CREATE DOMAIN wide AS numeric(16)", "CREATE DOMAIN narrow AS numeric(15, 2)")
         types = ("numeric", "numeric(20)", "numeric(15, 3)", "money", "wide", "narrow", "bigint", "float8")

@@ -95,7 +95,7 @@ def _tables(
     tables = {_place(stream): table_for(connection, stream) for stream in plain}
     for stream in plain:
         check_identity(connection, tables[_place(stream)])
-        require_followable(stream, tables[_place(stream)])
+        require_followable(connection, stream, tables[_place(stream)])
     selected = [(tables[_place(stream)], stream.json_schema["properties"]) for stream in plain]
     ensure_published(connection, cdc.publication, selected)
     return tables
