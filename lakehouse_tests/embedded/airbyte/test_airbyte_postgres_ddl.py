@@ -10,8 +10,9 @@ from lakehouse.embedded.airbyte.connectors.postgres.cdc import log as rounds
 from lakehouse.embedded.airbyte.connectors.postgres.source import PostgresSource
 from lakehouse.embedded.airbyte.connectors.streams import LogState, StreamReset
 from lakehouse.embedded.airbyte.protocol import ConnectorError
-from lakehouse_tests.embedded.airbyte.fixtures import Database
-from lakehouse_tests.embedded.airbyte.test_airbyte_postgres_cdc import Follower, truth
+from lakehouse_tests.embedded.airbyte.exactly_once import Bronze
+from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Database
+from lakehouse_tests.embedded.airbyte.test_airbyte_postgres_cdc import LSN, Follower, truth
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +129,21 @@ class TestPartitions:
         self, database: Database, statements: list[str]
     ) -> None:
         same(followed(database, *self.MADE), database, *statements, anew=True)
+
+    def test_bronze_has_what_is_left_and_the_jobs_log_says_why(
+        self, airbyte: AirbyteServer, database: Database
+    ) -> None:
+        database.execute(*self.MADE)
+        stream = {"name": "t", "syncMode": "incremental_append", "cursorField": [LSN]}
+        connection = airbyte.connect(database.cdc(), "postgres", [stream])
+        bronze = Bronze(airbyte, connection, LSN)
+        connection.sync()
+        assert [row["id"] for row in bronze.merge("t")] == [1, 11]
+        database.execute("DROP TABLE t1")
+        job = connection.sync()
+        assert [row["id"] for row in bronze.merge("t")] == [11]
+        log = (airbyte.home / "logs" / f"job-{job['jobId']}.log").read_text()
+        assert "WARN stream t: what was landed is superseded: a partition was detached" in log
 
     def test_new_partitions_are_followed_from_their_first_row(self, database: Database) -> None:
         follower = followed(database, *self.MADE)

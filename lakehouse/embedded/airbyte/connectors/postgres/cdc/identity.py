@@ -5,12 +5,16 @@ It is kept in the stream's state: another one than at the last sync means that c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from lakehouse.embedded.airbyte.connectors.postgres.tables import Table
+from lakehouse.embedded.airbyte.connectors.streams import Place
+from lakehouse.embedded.airbyte.protocol import ConnectorError
 
 # Rows of the catalog name the transaction (xmin) and the command in it (cmin) that wrote them. Attaching a table
 # writes its columns' rows again; of one that was made as a partition, some are as old as those of system columns.
@@ -94,16 +98,24 @@ class Identity:
 
 
 def identities(
-    connection: psycopg.Connection[Any], publication: str, tables: Iterable[int]
-) -> dict[int, Identity]:
-    """The tables' identities, by oid; read before a snapshot or a position in the log, nothing slips through."""
+    connection: psycopg.Connection[Any], publication: str, tables: Mapping[Place, Table]
+) -> dict[Place, Identity]:
+    """The identities of streams' tables; read before a snapshot or a position in the log, nothing slips through.
+
+    Raises ConnectorError when a table has just gone.
+    """
     since = connection.info.server_version >= _SCHEMAS_SINCE
     query = _IDENTITIES.format(
         of_schemas=sql.SQL(_OF_SCHEMAS if since else "NULL::int8"),
         publication=publication,
-        tables=list(tables),
+        tables=[table.oid for table in tables.values()],
     )
-    return {
+    found = {
         oid: Identity(oid, published, columns, partitions, frozenset(doubtful))
         for oid, published, columns, partitions, doubtful in connection.execute(query)
     }
+    for table in tables.values():
+        if table.oid not in found:
+            problem = f"table {table.schema}.{table.name} went away while its read began"
+            raise ConnectorError(f"{problem}; the next attempt looks for it again", kind="transient_error")
+    return {place: found[table.oid] for place, table in tables.items()}

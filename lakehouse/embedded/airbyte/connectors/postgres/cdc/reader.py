@@ -71,8 +71,7 @@ def read(
         slot = Slot(connection, settings, cdc)
         log = Log(connection, lookups, cdc, options)
         log.follow(streams, tables)
-        found = identities(connection, cdc.publication, [table.oid for table in tables.values()])
-        now = {place: found[table.oid] for place, table in tables.items()}
+        now = identities(connection, cdc.publication, tables)
         reading = _Reading(connection, settings, cdc, slot, log, streams, tables, now, options.connections)
         yield from reading.begin(state)
         yield from reading.snapshots()
