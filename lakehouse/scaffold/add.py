@@ -83,6 +83,8 @@ def propose_addition(
         discovered(airbyte, source, configuration) as streams,
     ):
         names, left_out = chosen(streams, tables, asked, source.what)
+        if not tables:
+            left_out |= _unreadable(source)
         known = _described(source, [streams[name] for name in names], asked)
         proposals = tuple(propose(streams[name], asked, known.get(name)) for name in names)
         return Addition(source, proposals, left_out, tuple(_files(source, proposals, project)))
@@ -122,13 +124,24 @@ def _require_same_secrets(source: NewSource, environ: Mapping[str, str], setting
 
 def _require_prepared(source: NewSource, tables: Collection[str]) -> None:
     with opened(source) as database:
-        statements = database.unprepared(tables)
-    if statements:
+        if (preparation := database.preparation) is None:
+            return
+        grants, log = preparation.grants(tables), preparation.log(tables)
+    if grants or log:
         raise ConfigurationError(
-            "its log cannot be read as it is",
+            "its log cannot be read as it is" if log else "its tables cannot be read yet",
             where=source.what,
-            remedy=f"run as a superuser: {' '.join(statements)} Or read without the log: --method standard",
+            remedy=f"run as a superuser: {' '.join([*grants, *log])}"
+            + (" Or read without the log: --method standard" if log else ""),
         )
+
+
+def _unreadable(source: NewSource) -> dict[str, str]:
+    """Tables that the database has and Airbyte does not see."""
+    if source.url is None:
+        return {}
+    with opened(source) as database:
+        return database.preparation.unreadable() if database.preparation else {}
 
 
 def _described(source: NewSource, streams: Collection[Stream], asked: Asked) -> dict[str, Table]:

@@ -20,7 +20,7 @@ from lakehouse.scaffold.export import export
 from lakehouse.scaffold.proposal import Asked
 from lakehouse.scaffold.source import NewSource
 from lakehouse.settings import AirbyteSettings, Settings
-from lakehouse_tests.embedded.airbyte.fixtures import PASSWORD, USER, AirbyteServer, Database
+from lakehouse_tests.embedded.airbyte.fixtures import PASSWORD, USER, AirbyteServer, Connection, Database
 from lakehouse_tests.embedded.airbyte.mariadb import MariaDb
 
 pytestmark = pytest.mark.slow
@@ -156,25 +156,69 @@ class TestPostgres:
         assert exported.variables == (f"{name}_password".upper(),)
         assert Declaration.model_validate(exported.document["attributes"]) == read_declaration(path)
 
-    @pytest.mark.parametrize("tables", [["orders"], []])
-    def test_the_sql_that_prepares_the_database(
-        self, database: Database, settings: Settings, project: Project, tables: list[str]
+    @pytest.mark.parametrize("tables", [["orders", "history"], []])
+    def test_the_sql_that_prepares_the_database_is_all_that_a_sync_needs(
+        self,
+        *,
+        airbyte: AirbyteServer,
+        database: Database,
+        settings: Settings,
+        project: Project,
+        monkeypatch: pytest.MonkeyPatch,
+        tables: list[str],
     ) -> None:
-        user = f"reader_{database.name}"
+        user = f"reader_{database.name}_{len(tables)}"
         database.execute(
-            "CREATE SCHEMA sales", "SET search_path = sales", ORDERS, f"CREATE ROLE {user} LOGIN PASSWORD 'x'"
+            "CREATE SCHEMA sales",
+            f"SET search_path = sales; {ORDERS}; INSERT INTO orders VALUES (1, now(), now(), 1, '{{}}', now())",
+            "CREATE TABLE sales.history (at timestamp, delta int)",
+            "CREATE TABLE sales.unnamed (id int PRIMARY KEY)",
+            "ALTER TABLE sales.unnamed REPLICA IDENTITY NOTHING",
+            f"CREATE ROLE {user} LOGIN PASSWORD 'x'",
         )
-        source = sources.postgres(address(database, f"{user}:x"), name="reader", schema="sales", method="cdc")
+        source = sources.postgres(address(database, f"{user}:x"), name=user, schema="sales", method="cdc")
+        keys = {"history": ("at",)} if tables else {}
         with pytest.raises(ConfigurationError) as refused:
-            propose(source, settings, project, *tables)
+            propose(source, settings, project, *tables, keys=keys)
+        assert not project.connection(user).exists()
         statements = str(refused.value).partition("superuser: ")[2].partition(" Or read")[0]
-        assert statements.startswith(
-            f"ALTER ROLE {user} REPLICATION; GRANT USAGE ON SCHEMA sales TO {user}; GRANT SELECT ON sales.orders"
-        )
-        assert "CREATE PUBLICATION" in statements
         database.execute(*statements.rstrip(";").split("; "))
-        assert [p.stream.name for p in propose(source, settings, project, *tables).proposals] == ["orders"]
-        assert not project.connection("reader").exists()
+        addition = propose(source, settings, project, *tables, keys=keys)
+        assert {p.stream.name for p in addition.proposals} == {"orders", "history" if tables else "unnamed"}
+        addition.write()
+        monkeypatch.setenv(f"{user}_password".upper(), "x")
+        apply_connections(settings, project.ingestion, names={user})
+        connections = airbyte.call("GET", f"{airbyte.public}/connections?limit=100")["data"]
+        (made,) = [connection for connection in connections if connection["name"] == user]
+        job = Connection(airbyte, made["connectionId"], made["sourceId"], user).sync()
+        assert job["rowsSynced"] == 1
+        database.execute("INSERT INTO sales.history VALUES (now(), 1)", "UPDATE sales.history SET delta = 2")
+
+    def test_rights_that_are_missing_in_part(
+        self, database: Database, settings: Settings, project: Project
+    ) -> None:
+        user = f"clerk_{database.name}"
+        database.execute(
+            ORDERS,
+            "CREATE TABLE wages (id int PRIMARY KEY)",
+            f"CREATE ROLE {user} LOGIN REPLICATION PASSWORD 'x'",
+            f"ALTER TABLE orders OWNER TO {user}",
+            f"CREATE PUBLICATION lakehouse_{user}",
+        )
+        source = sources.postgres(address(database, f"{user}:x"), name=user, schema="public", method="cdc")
+        with pytest.raises(
+            ConfigurationError, match=f": ALTER PUBLICATION lakehouse_{user} ADD TABLE public.orders; Or"
+        ):
+            propose(source, settings, project)
+        source = sources.postgres(
+            address(database, f"{user}:x"), name=user, schema="public", method="standard"
+        )
+        addition = propose(source, settings, project)
+        assert addition.left_out == {
+            "wages": f"{user} may not read it; run GRANT SELECT ON public.wages TO {user};"
+        }
+        with pytest.raises(ConfigurationError, match=f"superuser: GRANT SELECT ON public.wages TO {user};$"):
+            propose(source, settings, project, "wages")
 
     def test_without_the_log(self, database: Database, settings: Settings, project: Project) -> None:
         database.execute(ORDERS, "CREATE TABLE plain (id int PRIMARY KEY)")
