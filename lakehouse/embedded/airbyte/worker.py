@@ -12,6 +12,7 @@ import json
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 import traceback
@@ -118,6 +119,8 @@ def _given_job() -> int | None:
         if not more:
             return None
         line += more
+    if stat.S_ISFIFO(os.fstat(1).st_mode):  # of a process that was started beforehand: it takes the job
+        os.write(1, b"\n")
     order = json.loads(line)
     log_file = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for standard in (1, 2):

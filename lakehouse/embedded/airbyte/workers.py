@@ -28,24 +28,26 @@ class Workers:
 
         `told` is given its id before it begins, so that a server that dies now finds it again.
         """
-        spare, self._spare = self._spare, None
-        if spare is None or spare.returncode is not None:
-            with log_path.open("ab") as log:
-                spare = await self._start(log)
-        told(spare.pid)
         order = json.dumps({"job_id": job_id, "log": str(log_path)}).encode() + b"\n"
-        if spare.stdin is not None:
-            with contextlib.suppress(ConnectionError):  # it was killed: its end tells, as of any other worker
-                spare.stdin.write(order)
-                await spare.stdin.drain()
-        return spare
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.returncode is None:
+            told(spare.pid)
+            await _give(spare, order)
+            # It may have just ended, having waited too long: then it says nothing, and has begun nothing.
+            if spare.stdout is not None and await spare.stdout.readline():
+                return spare
+        with log_path.open("ab") as log:
+            process = await self._start(log)
+        told(process.pid)
+        await _give(process, order)
+        return process
 
     async def make_ready(self) -> None:
         """Starts the process of the next job, unless there is one."""
         async with self._starting:
             if self._spare is None or self._spare.returncode is not None:
                 with contextlib.suppress(OSError):  # the next job says so
-                    self._spare = await self._start(DEVNULL)
+                    self._spare = await self._start(PIPE)
 
     async def stop(self) -> None:
         """Ends the process that waits."""
@@ -55,5 +57,16 @@ class Workers:
 
     async def _start(self, output: IO[bytes] | int) -> Process:
         return await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=output, stderr=output, start_new_session=True
+            *self._command,
+            stdin=PIPE,
+            stdout=output,
+            stderr=DEVNULL if output == PIPE else output,
+            start_new_session=True,
         )
+
+
+async def _give(process: Process, order: bytes) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(ConnectionError):  # it was killed: its end tells, as of any other worker
+            process.stdin.write(order)
+            await process.stdin.drain()
