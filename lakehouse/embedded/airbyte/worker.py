@@ -1,8 +1,8 @@
 """One job in a process of its own: `python -m lakehouse.embedded.airbyte.worker HOME`.
 
-The job comes as a line of JSON on standard input: its number, and the file of its log. The process may be started
-before there is one. The server holds the other end; when that closes, the server is gone and so is this process with
-all it started.
+The job comes as a line of JSON on standard input: its number, the file of its log, and whether to acknowledge it with
+an empty line on standard output before anything else. The process may be started before there is a job. The server
+holds the other end; when that closes, the server is gone and so is this process with all it started.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 import select
 import signal
-import stat
 import sys
 import threading
 import traceback
@@ -119,9 +118,9 @@ def _given_job() -> int | None:
         if not more:
             return None
         line += more
-    if stat.S_ISFIFO(os.fstat(1).st_mode):  # of a process that was started beforehand: it takes the job
-        os.write(1, b"\n")
     order = json.loads(line)
+    if order.get("acknowledge"):
+        os.write(1, b"\n")
     log_file = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for standard in (1, 2):
         os.dup2(log_file, standard)

@@ -7,9 +7,9 @@ import contextlib
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lakehouse.embedded.airbyte.process_tree import kill_tree
 
@@ -28,11 +28,11 @@ class Workers:
 
         `told` is given its id before it begins, so that a server that dies now finds it again.
         """
-        order = json.dumps({"job_id": job_id, "log": str(log_path)}).encode() + b"\n"
+        order = {"job_id": job_id, "log": str(log_path)}
         spare, self._spare = self._spare, None
         if spare is not None and spare.returncode is None:
             told(spare.pid)
-            await _give(spare, order)
+            await _give(spare, {**order, "acknowledge": True})
             # It may have just ended, having waited too long: then it says nothing, and has begun nothing.
             if spare.stdout is not None and await spare.stdout.readline():
                 return spare
@@ -65,8 +65,8 @@ class Workers:
         )
 
 
-async def _give(process: Process, order: bytes) -> None:
+async def _give(process: Process, order: Mapping[str, Any]) -> None:
     if process.stdin is not None:
         with contextlib.suppress(ConnectionError):  # it was killed: its end tells, as of any other worker
-            process.stdin.write(order)
+            process.stdin.write(json.dumps(order).encode() + b"\n")
             await process.stdin.drain()
