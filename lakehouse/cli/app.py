@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "lakehouse.cli.status:status",
     "add": "lakehouse.cli.add:app",
     "refresh": "lakehouse.cli.refresh:refresh",
+    "backfill": "lakehouse.cli.backfill:backfill",
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
     "connections": "lakehouse.cli.connections:app",

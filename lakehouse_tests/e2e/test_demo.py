@@ -6,7 +6,9 @@ import subprocess
 from datetime import date
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from lakehouse.cli.services import stack_services
 from lakehouse.clients.dremio import DremioClient
@@ -113,6 +115,28 @@ def test_changes_reach_gold_and_only_their_days_are_built(
 def test_answers_without_a_running_stack(home: Home) -> None:
     rows = home.query("select count(*) as orders from lake.gold.fct_orders")
     assert rows == [{"orders": 3999}]
+
+
+YEAR = ("--from", "2013-01-01", "--to", "2013-12-31")
+CHAIN = ("silver.stg_flights", "gold.fct_departures", "gold.fct_daily_punctuality")
+
+
+def contents(home: Home, table: str) -> pa.Table:
+    """All rows in one order."""
+    file = home.path / "answer.parquet"
+    done = home.run("query", f"select * from lake.{table}", "--format", "parquet", "--output", str(file))
+    assert done.returncode == 0, done.stderr
+    answer = parquet.read_table(file)
+    return answer.sort_by([(name, "ascending") for name in answer.column_names])
+
+
+def test_a_year_built_again_is_one_run_a_group_and_the_same_rows(home: Home) -> None:
+    before = [contents(home, table) for table in CHAIN]
+    done = home.run("backfill", "gold/fct_daily_punctuality", *YEAR, "--upstream")
+    assert done.returncode == 0, done.stdout + done.stderr
+    of_days = [line.split()[1:] for line in done.stdout.splitlines() if "2013-01-01..2013-12-31" in line]
+    assert [" ".join(words[:-3]) for words in of_days] == ["bronze 1 assets", "silver + gold 3 assets"]
+    assert [contents(home, table) for table in CHAIN] == before
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
 import dagster as dg
+import psutil
 from dagster import DagsterRunStatus, RunsFilter
 
 STARTED_BY = "lakehouse/started_by"
+PROCESS = "lakehouse/process"
+"""Host, process id, and when the process began: ids are used again."""
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -42,7 +46,7 @@ class Runner:
 
     def run(self, keys: Collection[dg.AssetKey], days: tuple[str, str] | None = None) -> RunResult:
         """Materialize the assets; `days` is the first and the last partition of the run."""
-        tags = {STARTED_BY: self._name}
+        tags = {STARTED_BY: self._name, PROCESS: _this_process()}
         if days is not None:
             tags |= {_RANGE_START: days[0], _RANGE_END: days[1]}
         started = time.monotonic()
@@ -53,14 +57,32 @@ class Runner:
         return RunResult(result.run_id, result.success, seconds, _failures(result), failed_checks(result))
 
     def close_dead_runs(self) -> int:
-        """Mark runs of a process that was killed as failed; nobody else would. Gives how many."""
+        """Mark runs of a process of this machine that was killed as failed; nobody else would. Gives how many."""
         unfinished = RunsFilter(
             tags={STARTED_BY: self._name}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]
         )
-        dead = self.instance.get_runs(unfinished)
+        dead = [run for run in self.instance.get_runs(unfinished) if not _lives(run.tags.get(PROCESS, ""))]
         for run in dead:
             self.instance.report_run_failed(run, "the process that ran it was killed")
         return len(dead)
+
+
+def _this_process() -> str:
+    me = psutil.Process()
+    return f"{socket.gethostname()}:{me.pid}:{me.create_time():.2f}"
+
+
+def _lives(process: str) -> bool:
+    """Whether the process that a tag names runs; one of another machine is taken to."""
+    if not process:
+        return False
+    host, pid, began = process.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == began
+    except psutil.NoSuchProcess:
+        return False
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:

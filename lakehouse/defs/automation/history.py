@@ -41,10 +41,20 @@ class History:
         )
 
     def unfinished_days(self, key: dg.AssetKey, partitions: dg.PartitionsDefinition) -> set[str]:
-        """Partitions that a run meant to make and did not."""
-        days = partitions.get_partition_keys()
-        status = self._instance.get_status_by_partition(key, days, partitions) or {}
-        return {day for day, state in status.items() if state and state.value != "MATERIALIZED"}
+        """Partitions that a run meant to make and did not, or not yet."""
+        return {day for day, state in self._states(key, partitions).items() if state != "MATERIALIZED"}
+
+    def failed_days(self, key: dg.AssetKey, partitions: dg.PartitionsDefinition) -> set[str]:
+        """Partitions that the last run that meant to make them did not make, and has ended."""
+        return {day for day, state in self._states(key, partitions).items() if state == "FAILED"}
+
+    def was_left(self, key: dg.AssetKey) -> bool:
+        """Whether the last run that meant to make the asset, and has ended, did not make it."""
+        newest, last_run = self._newest_of(key)
+        if last_run is None or (newest is not None and newest.event_log_entry.run_id == last_run):
+            return False
+        run = self._instance.get_run_by_id(last_run)
+        return run is None or run.is_finished
 
     def changed_after(self, key: dg.AssetKey, after: int) -> bool:
         """Whether a materialization after that storage id changed something."""
@@ -84,6 +94,11 @@ class History:
         made = newest.asset_materialization if newest else None
         told = made.metadata.get(CHANGED) if made else None
         return int(newest.timestamp * 1000) if newest and told is not None and told.value == 0 else None
+
+    def _states(self, key: dg.AssetKey, partitions: dg.PartitionsDefinition) -> dict[str, str]:
+        days = partitions.get_partition_keys()
+        states = self._instance.get_status_by_partition(key, days, partitions) or {}
+        return {day: state.value for day, state in states.items() if state}
 
     def _newest_of(self, key: dg.AssetKey) -> tuple[EventLogRecord | None, str | None]:
         """The newest materialization, and the last run that meant to make the asset."""

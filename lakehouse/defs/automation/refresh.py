@@ -65,12 +65,18 @@ def windows(days: frozenset[str]) -> tuple[Window, ...]:
     >>> windows(frozenset({"2025-01-01", "2025-01-02", "2025-01-05"}))
     (('2025-01-01', '2025-01-02'), ('2025-01-05', '2025-01-05'))
     """
-    found: list[Window] = []
-    for day in sorted(days):
-        if found and date.fromisoformat(day) - date.fromisoformat(found[-1][1]) == timedelta(days=1):
-            found[-1] = (found[-1][0], day)
-        else:
-            found.append((day, day))
+    found = [(run[0], run[-1]) for run in contiguous(days)]
     if len(found) > MAX_WINDOWS:
         return ((found[0][0], found[-1][1]),)
     return tuple(found)
+
+
+def contiguous(days: Collection[str]) -> list[list[str]]:
+    """ISO days in order, a list for each run of days without a gap."""
+    runs: list[list[str]] = []
+    for day in sorted(days):
+        if runs and date.fromisoformat(day) - date.fromisoformat(runs[-1][-1]) == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return runs
