@@ -19,8 +19,6 @@ from lakehouse.defs.automation.refresh import Step, Window, contiguous
 from lakehouse.defs.automation.stale import Stale
 from lakehouse.errors import ConfigurationError
 
-DAYS_PER_RUN = 366
-
 
 class Range(NamedTuple):
     """First and last day; None is without a bound."""
@@ -123,9 +121,7 @@ def failed_days(
     return wanted
 
 
-def backfill(
-    runner: Runner, wanted: Mapping[dg.AssetKey, Stale], *, days_per_run: int = DAYS_PER_RUN
-) -> Iterator[Step]:
+def backfill(runner: Runner, wanted: Mapping[dg.AssetKey, Stale], *, days_per_run: int) -> Iterator[Step]:
     """Run after run; days that were to be made of failed ones are left out, and everything else goes on.
 
     A run takes up to `days_per_run` contiguous days of assets that can be built together.

@@ -58,7 +58,7 @@ class Shop:
     def mend(self, *names: str, within: Range = EVERYTHING) -> list[str]:
         keys = chosen(self.nodes, names, upstream=True)
         wanted = failed_days(self.nodes, keys, within, self.instance)
-        return [told(step) for step in backfill(self.runner, wanted)]
+        return [told(step) for step in backfill(self.runner, wanted, days_per_run=366)]
 
 
 def told(step: Step) -> str:
