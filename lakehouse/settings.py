@@ -92,6 +92,21 @@ class PostgresSettings(_Section):
     password: SecretStr | None = None
 
 
+class MetadataSettings(_Section):
+    """The database of run history, syncs and outcomes of partitions."""
+
+    url: SecretStr | None = None
+    """`postgresql://user:password@host/database` or `sqlite:////path`; by default SQLite under the home directory."""
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        allowed = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+        if value is not None and not value.get_secret_value().startswith(allowed):
+            raise ValueError("allowed are postgresql://user:password@host:port/database and sqlite:////path")
+        return value
+
+
 class DagsterSettings(_Section):
     host: str = "127.0.0.1"
     port: int = 3000
@@ -116,6 +131,7 @@ class Settings(BaseSettings):
     dremio: DremioSettings = DremioSettings()
     airbyte: AirbyteSettings = AirbyteSettings()
     postgres: PostgresSettings = PostgresSettings()
+    metadata: MetadataSettings = MetadataSettings()
     dagster: DagsterSettings = DagsterSettings()
 
     @field_validator("home")
@@ -144,6 +160,12 @@ class Settings(BaseSettings):
     def iceberg_uri(self) -> str:
         """Address of the Iceberg catalogue."""
         return self.iceberg.uri or f"sqlite:///{self.home}/iceberg/catalog.db"
+
+    @property
+    def metadata_uri(self) -> str:
+        """SQLAlchemy URL of the metadata database; holds its password."""
+        url = self.metadata.url
+        return url.get_secret_value() if url else f"sqlite:///{self.home}/metadata/metadata.db"
 
     @cached_property
     def environ(self) -> dict[str, str]:
@@ -179,8 +201,9 @@ def load_settings(home: Path | None = None) -> Settings:
         first = error.errors()[0]
         key = PREFIX + "__".join(str(part).upper() for part in first["loc"])
         allowed = first["msg"].removeprefix("Value error, ")
+        value = "" if key in _secret_keys() else f" {first.get('input')!r}"
         raise ConfigurationError(
-            f"bad value {first.get('input')!r}: {allowed}", where=key, remedy=f"looked up in {places}"
+            f"bad value{value}: {allowed}", where=key, remedy=f"looked up in {places}"
         ) from None
 
 
@@ -214,6 +237,18 @@ def known_keys() -> list[str]:
         else:
             keys.append(f"{PREFIX}{name.upper()}")
     return keys
+
+
+def _secret_keys() -> set[str]:
+    """Those whose values are not shown."""
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        f"{PREFIX}{name.upper()}__{sub.upper()}"
+        for name, section in sections.items()
+        if isinstance(section, type) and issubclass(section, BaseModel)
+        for sub, field in section.model_fields.items()
+        if field.annotation == SecretStr | None
+    }
 
 
 def _flatten(prefix: str, values: dict[str, Any]) -> list[tuple[str, str]]:

@@ -36,6 +36,14 @@ def test_secrets_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert settings.environ["LAKEHOUSE_DREMIO__PASSWORD"] == "hunter2"
 
 
+def test_a_bad_value_of_a_secret_does_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHOUSE_METADATA__URL", "mysql://user:hunter2@host/database")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(tmp_path)
+    assert "LAKEHOUSE_METADATA__URL: bad value: allowed are postgresql://" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
