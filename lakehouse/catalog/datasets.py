@@ -94,6 +94,11 @@ class Model:
     def key(self) -> Key:
         return self.layer, self.name
 
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it keeps versions of what it reads: it cannot be made again from its inputs."""
+        return self.materialized == "snapshot"
+
     def reflection_key(self, reflection: Reflection) -> Key:
         return "reflections", self.name, reflection.name
 

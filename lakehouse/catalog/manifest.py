@@ -71,6 +71,12 @@ def _bronze(node: dict[str, Any]) -> BronzeTable:
 
 def _model(node: dict[str, Any], keys: dict[str, Key]) -> Model:
     meta = _validated(ModelMeta, node)
+    if meta.partition_by and node["resource_type"] == "snapshot":
+        raise ConfigurationError(
+            "meta.lakehouse.partition_by: a snapshot has no partitions",
+            where=_place(node),
+            remedy="remove it; every run compares all rows",
+        )
     return Model(
         relation=_relation(node),
         layer=_layer(node),

@@ -112,6 +112,10 @@ def test_a_contract(tmp_path: Path) -> None:
         (source(freshness={"fail_after": "soon"}), "'soon' is no duration; write a number and one of s, m, h, d"),
         (model(reflections=[{"name": "r", "type": "raw"}]), "marts.yml: fct_orders: meta.lakehouse.reflections.0: "),
         ({**source(), "identifier": "orders"}, "declare schema bronze and a table named shop__<table>"),
+        (
+            {**model(partition_by={"column": "day", "start": "2025-01-01"}), "resource_type": "snapshot"},
+            "models/marts/marts.yml: fct_orders: meta.lakehouse.partition_by: a snapshot has no partitions; remove it",
+        ),
         ({**model(), "schema": "platinum"}, "schema 'platinum' is no layer; allowed are silver, gold"),
     ],
 )  # fmt: skip

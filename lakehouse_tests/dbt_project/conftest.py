@@ -8,36 +8,34 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyarrow import csv
-from pyiceberg.catalog.sql import SqlCatalog
 
 from lakehouse.defs.project import PROJECT_DIR
 from lakehouse.demo.generator import generate
 from lakehouse.demo.truth import flights_folder, read_flights
 from lakehouse_tests.engine import PASSWORD, USER, Engine, running_engine
+from lakehouse_tests.warehouse import Warehouse
 
 TODAY = date(2025, 6, 30)
 
 
-@dataclass
-class Project:
+class Project(Warehouse):
     """A copy of the project that tests may edit, and the lake it builds into."""
 
-    directory: Path
-    engine: Engine
-    catalog: SqlCatalog
+    def __init__(self, directory: Path, engine: Engine) -> None:
+        super().__init__(directory, engine)
+        self.project_dir = directory / "dbt_project"
+        shutil.copytree(PROJECT_DIR, self.project_dir, ignore=shutil.ignore_patterns("target", "logs"))
 
     def dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         variables = {"HOST": "127.0.0.1", "PORT": str(self.engine.port), "USER": USER, "PASSWORD": PASSWORD}
-        where = ["--project-dir", str(self.directory), "--profiles-dir", str(self.directory)]
+        where = ["--project-dir", str(self.project_dir), "--profiles-dir", str(self.project_dir)]
         return subprocess.run(
             [sys.executable, "-m", "dbt.cli.main", *arguments, *where],
             env={**os.environ, **{f"LAKEHOUSE_DREMIO__{name}": value for name, value in variables.items()}},
@@ -46,29 +44,15 @@ class Project:
             check=False,
         )
 
-    def build(self, *arguments: str, days: tuple[date, date] | None = None) -> None:
+    def run(self, *arguments: str, days: tuple[date, date] | None = None) -> None:
         """`dbt run` of a window (end exclusive); fails with dbt's output."""
         window = json.dumps({"min_date": str(days[0]), "max_date": str(days[1])}) if days else "{}"
         done = self.dbt("run", "--vars", window, *arguments)
         assert done.returncode == 0, done.stdout[-3000:]
 
-    def rows(self, layer: str, name: str) -> list[dict[str, Any]]:
-        """Every row, read without the engine, in an order that does not depend on how it was written."""
-        table = self.catalog.load_table((layer, name)).scan().to_arrow()
-        return sorted(table.to_pylist(), key=lambda row: str(list(row.values())))
-
-    def land(self, name: str, rows: pa.Table) -> None:
-        """Make the rows the whole content of the bronze table."""
-        identifier = ("bronze", name)
-        if self.catalog.table_exists(identifier):
-            self.catalog.load_table(identifier).overwrite(rows)
-        else:
-            location = f"file://{self.engine.directory}/lake/bronze/{name}"
-            self.catalog.create_table(identifier, schema=rows.schema, location=location).append(rows)
-
     def edit(self, path: str, changes: Mapping[str, str]) -> None:
         """Replace text of a file of the project; fails when the text is not there."""
-        file = self.directory / path
+        file = self.project_dir / path
         text = file.read_text()
         for old, new in changes.items():
             assert old in text, old
@@ -79,13 +63,8 @@ class Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     directory = tmp_path_factory.mktemp("lake")
-    copy = directory / "dbt_project"
-    shutil.copytree(PROJECT_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
     with running_engine(directory) as engine:
-        catalog = SqlCatalog(
-            "lake", uri=f"sqlite:///{directory}/catalog.db", warehouse=f"file://{directory}/lake"
-        )
-        project = Project(copy, engine, catalog)
+        project = Project(directory, engine)
         for name, rows in generate(0.005, 7, TODAY).tables().items():
             project.land(f"shop__{name}", landed(rows))
         for name, rows in flights().items():

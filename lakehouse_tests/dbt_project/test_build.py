@@ -41,10 +41,10 @@ def all_rows(project: Project) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_every_test_and_unit_test_ran_and_passed(built: Project) -> None:
-    results = json.loads((built.directory / "target" / "run_results.json").read_text())["results"]
+    results = json.loads((built.project_dir / "target" / "run_results.json").read_text())["results"]
     kinds = [(row["unique_id"].partition(".")[0], row["status"]) for row in results]
     assert {status for kind, status in kinds if kind != "exposure"} == {"success", "pass"}
-    assert sum(kind == "model" for kind, _ in kinds) == len(MODELS)
+    assert sum(kind in ("model", "snapshot") for kind, _ in kinds) == len(MODELS)
     assert sum(kind == "unit_test" for kind, _ in kinds) >= 2
 
 
@@ -82,7 +82,7 @@ def test_gold_is_right(built: Project) -> None:
 
 def test_a_window_built_again_changes_nothing(built: Project) -> None:
     before = all_rows(built)
-    built.build(days=(FIRST, END))
+    built.run(days=(FIRST, END))
     assert all_rows(built) == before
 
 
@@ -101,7 +101,7 @@ def test_changes_of_a_window_reach_gold_and_others_wait(built: Project) -> None:
     ]  # fmt: skip
     before = {row["order_id"]: row for row in built.rows("gold", "fct_orders")}
     built.land("shop__orders", pa.Table.from_pylist(changed, schema=bronze.schema))
-    built.build("--select", "stg_orders+", days=(FIRST, END))
+    built.run("--select", "stg_orders+", days=(FIRST, END))
     found = built.rows("gold", "fct_orders")
     after = {row["order_id"]: row for row in found}
     assert len(after) == len(found)
@@ -116,7 +116,7 @@ def test_changes_of_a_window_reach_gold_and_others_wait(built: Project) -> None:
 def test_a_model_that_fails_takes_nothing_away(built: Project) -> None:
     path = "models/marts/shop/fct_daily_revenue.sql"
     before = built.rows("gold", "fct_daily_revenue")
-    good = (built.directory / path).read_text()
+    good = (built.project_dir / path).read_text()
     try:
         built.edit(path, {"count(*) as orders": "cast(max(status) as int) as orders"})
         window = json.dumps({"min_date": str(FIRST), "max_date": str(END)})
@@ -124,13 +124,13 @@ def test_a_model_that_fails_takes_nothing_away(built: Project) -> None:
         assert done.returncode != 0
         assert built.rows("gold", "fct_daily_revenue") == before
     finally:
-        (built.directory / path).write_text(good)
+        (built.project_dir / path).write_text(good)
 
 
 def test_a_new_column_reaches_the_rebuilt_days(built: Project) -> None:
     path = "models/marts/shop/fct_daily_revenue.sql"
     built.edit(path, {"count(*) as orders,": "count(*) as orders, max(amount) as largest_order,"})
-    built.build("--select", "fct_daily_revenue", days=(FIRST, END))
+    built.run("--select", "fct_daily_revenue", days=(FIRST, END))
     found = built.rows("gold", "fct_daily_revenue")
     filled = {row["order_date"] for row in found if row["largest_order"] is not None}
     assert filled == {FIRST + timedelta(n) for n in range((END - FIRST).days)}
@@ -144,7 +144,7 @@ def test_a_key_of_two_columns_is_held_to_be_one(built: Project) -> None:
     )
     pairs = Proposal(stream, "incremental_append", (), ("user", "Line"), frozenset(columns), None)
     source = NewSource("odd", "nothing", {}, ())
-    folder = built.directory / "models" / "staging" / "odd"
+    folder = built.project_dir / "models" / "staging" / "odd"
     folder.mkdir()
     try:
         (folder / "staging_odd.yml").write_text(yaml.safe_dump(staging(source, [pairs])))

@@ -1,4 +1,4 @@
-"""dbt models as assets: one op for the unpartitioned ones, one for each partitions definition."""
+"""dbt models as assets: one op for snapshots, one for other unpartitioned models, one for each partitions definition."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,22 +28,21 @@ class DbtConfig(dg.Config):
 def defs() -> dg.Definitions:
     """Every model and snapshot; their tests become asset checks."""
     catalog = declared_datasets()
-    groups: dict[tuple[str, str] | None, list[Model]] = {}
+    groups: dict[str, list[Model]] = {}
     for model in catalog.models:
-        groups.setdefault(_window(model.partition_by), []).append(model)
+        groups.setdefault(op_name(model), []).append(model)
     translator = CatalogTranslator(catalog)
     return dg.Definitions(assets=[model_assets(models, translator) for models in groups.values()])
 
 
 def model_assets(models: list[Model], translator: CatalogTranslator) -> dg.AssetsDefinition:
-    """Models of one partitions definition; a run builds those selected in one dbt invocation."""
-    partitioned = models[0].partition_by
-    partitions = partitions_of(partitioned)
+    """Models of one op (`op_name`); a run builds those selected in one dbt invocation."""
+    partitions = partitions_of(models[0].partition_by)
 
     @dbt_assets(
         manifest=prepared_manifest(),
         select=" ".join(sorted(model.name for model in models)),
-        name=op_name(partitioned),
+        name=op_name(models[0]),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         dagster_dbt_translator=translator,
@@ -63,17 +62,20 @@ def model_assets(models: list[Model], translator: CatalogTranslator) -> dg.Asset
     return build_models
 
 
-def op_name(declared: PartitionBy | None) -> str:
-    """The op of all models with these partitions.
-
-    >>> op_name(PartitionBy(column="day", start="2013-01-01", end="2014-01-01"))
-    'dbt_by_day_from_20130101_to_20140101'
-    """
-    if declared is None:
+def op_name(model: Model) -> str:
+    """The op that builds the model, with all others of the same kind and partitions."""
+    if model.is_snapshot:
+        return "dbt_snapshots"
+    if model.partition_by is None:
         return "dbt"
+    return f"dbt_by_{period_name(model.partition_by)}"
+
+
+def period_name(declared: PartitionBy) -> str:
+    """Partitions as a part of a name.
+
+    >>> period_name(PartitionBy(column="day", start="2013-01-01", end="2014-01-01"))
+    'day_from_20130101_to_20140101'
+    """
     end = f"_to_{declared.end:%Y%m%d}" if declared.end else ""
-    return f"dbt_by_{declared.granularity}_from_{declared.start:%Y%m%d}{end}"
-
-
-def _window(declared: PartitionBy | None) -> tuple[str, str] | None:
-    return (str(declared.start), str(declared.end)) if declared else None
+    return f"{declared.granularity}_from_{declared.start:%Y%m%d}{end}"

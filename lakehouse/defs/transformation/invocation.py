@@ -59,8 +59,7 @@ def invoke(
             for told in event.to_default_asset_events(manifest, translator, context):
                 if isinstance(told, dg.Output):
                     model = models[raw["data"]["node_info"]["unique_id"]]
-                    compiled = invocation.target / "compiled" / _source_file(manifest, model)
-                    lineage = _lineage(context, compiled, model, catalog)
+                    lineage = _lineage(context, invocation.compiled(model.unique_id), model, catalog)
                     yield _with_facts(
                         context, told, model, dremio, settings=settings, window=window, lineage=lineage
                     )
@@ -100,18 +99,12 @@ def _with_facts(
     return dg.Output(None, output_name=output.output_name)
 
 
-def _source_file(manifest: Mapping[str, Any], model: Model) -> Path:
-    """Where dbt keeps the model, in its project and below its target directory."""
-    node = manifest["nodes"][model.unique_id]
-    return Path(node["package_name"]) / node["original_file_path"]
-
-
 def _lineage(
-    context: dg.AssetExecutionContext, compiled: Path, model: Model, catalog: Catalog
+    context: dg.AssetExecutionContext, sql: str, model: Model, catalog: Catalog
 ) -> dg.TableColumnLineage | None:
     """From the SQL that dbt has just compiled; None, and a warning, when it cannot be traced."""
     datasets = catalog.by_key
-    found = column_lineage(compiled.read_text(), model, [datasets[key] for key in model.upstream])
+    found = column_lineage(sql, model, [datasets[key] for key in model.upstream])
     if found is None:
         context.log.warning(f"{model.unique_id}: no lineage by column, its SQL cannot be traced")
     return found

@@ -20,6 +20,8 @@ def column_lineage(
 ) -> dg.TableColumnLineage | None:
     """Lineage of the model's declared columns; None for SQL that cannot be traced.
 
+    The columns that dbt adds to a snapshot are made of no others.
+
     Args:
         sql: the model's compiled SELECT, with three-part names.
         upstream: the datasets it reads, with their declared columns.
@@ -47,6 +49,7 @@ def column_lineage(
                 datasets,
             )
             for column in model.columns
+            if not (model.is_snapshot and column.name.startswith("dbt_"))
         }
     except SqlglotError:
         return None

@@ -43,6 +43,7 @@ class Invocation:
     environ: Mapping[str, str]
     """LAKEHOUSE_ variables for the profile."""
     project_dir: Path = PROJECT_DIR
+    _manifest: Manifest | None = field(default=None, init=False)
     _result: dbtRunnerResult | None = field(default=None, init=False)
     _error: BaseException | None = field(default=None, init=False)
 
@@ -53,12 +54,11 @@ class Invocation:
             PermanentError: dbt could not run at all.
         """
         queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-        with _ONE_AT_A_TIME:
-            worker = threading.Thread(target=self._run, args=(queue,), name="dbt", daemon=True)
-            worker.start()
-            while (event := queue.get()) is not None:
-                yield event
-            worker.join()
+        worker = threading.Thread(target=self._run, args=(queue,), name="dbt", daemon=True)
+        worker.start()
+        while (event := queue.get()) is not None:
+            yield event
+        worker.join()
         if self._error is not None:
             raise self._error
         if self._result is not None and self._result.exception is not None:
@@ -72,6 +72,11 @@ class Invocation:
             for result in results
             if str(result.status) in _FAILED
         ]
+
+    def compiled(self, unique_id: str) -> str:
+        """The SELECT that dbt made of a node that it has built; it keeps no file of a snapshot's."""
+        node = self._manifest.nodes[unique_id] if self._manifest else None
+        return getattr(node, "compiled_code", None) or ""
 
     @property
     def succeeded(self) -> bool:
@@ -87,11 +92,12 @@ class Invocation:
                 queue.put(msg_to_dict(message))
 
         try:
-            # A copy: dbt writes into the manifest what it compiles.
-            manifest = _manifest(self.project_dir, self.target.parent / "parse").deepcopy()
-            with _environment(self.environ):
-                runner = dbtRunner(manifest=manifest, callbacks=[tell])
-                self._result = runner.invoke([*self.arguments, *_flags(self.project_dir, self.target)])
+            with _ONE_AT_A_TIME:  # here, since whoever reads the events may go away before dbt has ended
+                # A copy: dbt writes into the manifest what it compiles.
+                self._manifest = _manifest(self.project_dir, self.target.parent / "parse").deepcopy()
+                with _environment(self.environ):
+                    runner = dbtRunner(manifest=self._manifest, callbacks=[tell])
+                    self._result = runner.invoke([*self.arguments, *_flags(self.project_dir, self.target)])
         except BaseException as error:  # noqa: BLE001  this is another thread: told where the events are read
             self._error = error
         finally:
