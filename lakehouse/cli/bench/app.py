@@ -52,3 +52,16 @@ def ingest(
     from lakehouse.cli.bench.result import show
 
     show(measure(cases or (), scale), as_json=as_json)
+
+
+@app.command()
+def orchestration(
+    cases: Annotated[list[str] | None, typer.Option("--case", help="One of load; repeatable.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Time what Dagster does with the graph: loading it, for now."""
+    from lakehouse.cli.bench.orchestration import measure
+    from lakehouse.cli.bench.result import show
+
+    show(measure(cases or ()), as_json=as_json)

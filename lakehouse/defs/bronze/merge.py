@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchTableError
 
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.spec import merge_spec
-from lakehouse.lake.duckdb_session import duckdb_session
-from lakehouse.lake.iceberg import open_catalog
-from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import MergeResult, MergeSpec
-from lakehouse.lake.quarantine import QuarantineFile, json_rows, list_quarantine
-from lakehouse.lake.table_files import current_files, rows_by_day
 from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+    from lakehouse.lake.merge_spec import MergeResult, MergeSpec
+    from lakehouse.lake.quarantine import QuarantineFile
 
 _EXAMPLES = 5
 
@@ -54,6 +53,10 @@ def merge_and_describe(table: BronzeTable, settings: Settings, history: History)
     Raises:
         PermanentError, TransientError: as `merge_table` does.
     """
+    from lakehouse.lake.iceberg import open_catalog
+    from lakehouse.lake.merge import merge_table
+    from lakehouse.lake.quarantine import list_quarantine
+
     spec = merge_spec(table, settings, history.landed_nothing_at(dg.AssetKey(table.landing_key)))
     last_snapshot = history.snapshot(dg.AssetKey(table.key))
     catalog = open_catalog(settings)
@@ -68,6 +71,9 @@ def merge_and_describe(table: BronzeTable, settings: Settings, history: History)
 
 
 def _examples(settings: Settings, spec: MergeSpec, files: Sequence[QuarantineFile]) -> tuple[str, ...]:
+    from lakehouse.lake.duckdb_session import duckdb_session
+    from lakehouse.lake.quarantine import json_rows
+
     if not files:
         return ()
     with duckdb_session(settings, spec.name) as connection:
@@ -75,6 +81,10 @@ def _examples(settings: Settings, spec: MergeSpec, files: Sequence[QuarantineFil
 
 
 def _state(catalog: Catalog, identifier: tuple[str, str]) -> tuple[int | None, dict[date | None, int]]:
+    from pyiceberg.exceptions import NoSuchTableError
+
+    from lakehouse.lake.table_files import current_files, rows_by_day
+
     try:
         table = catalog.load_table(identifier)
     except NoSuchTableError:

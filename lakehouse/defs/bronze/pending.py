@@ -11,20 +11,13 @@ import dagster as dg
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.bronze.spec import merge_spec
-from lakehouse.lake.admission import open_landed
-from lakehouse.lake.column_types import quoted
-from lakehouse.lake.commit import load
-from lakehouse.lake.duckdb_session import duckdb_session
-from lakehouse.lake.filesystem import open_filesystem
-from lakehouse.lake.landed_columns import landed_columns
-from lakehouse.lake.merge_spec import MergeSpec
-from lakehouse.lake.pending import Pending, find_pending
-from lakehouse.lake.watermark import read_watermark
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
+    from lakehouse.lake.merge_spec import MergeSpec
+    from lakehouse.lake.pending import Pending
     from lakehouse.settings import Settings
 
 
@@ -46,6 +39,11 @@ def pending_merge(
         PermanentError: a file that is no landing object.
         TransientError: the lake cannot be reached.
     """
+    from lakehouse.lake.commit import load
+    from lakehouse.lake.filesystem import open_filesystem
+    from lakehouse.lake.pending import find_pending
+    from lakehouse.lake.watermark import read_watermark
+
     spec = merge_spec(table, settings, history.landed_nothing_at(dg.AssetKey(table.landing_key)))
     current = load(catalog, spec)
     watermark = read_watermark(current) if current else None
@@ -61,6 +59,11 @@ def pending_merge(
 def _days(
     spec: MergeSpec, pending: Pending, settings: Settings, table: Table | None
 ) -> tuple[date, date] | None:
+    from lakehouse.lake.admission import open_landed
+    from lakehouse.lake.column_types import quoted
+    from lakehouse.lake.duckdb_session import duckdb_session
+    from lakehouse.lake.landed_columns import landed_columns
+
     if spec.partition is None or not pending.files:
         return None
     day = f"CAST({spec.partition.expression or quoted(spec.partition.column)} AS DATE)"

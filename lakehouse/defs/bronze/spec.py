@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.ingestion.declaration import Stream, connection_of
 from lakehouse.errors import ConfigurationError
-from lakehouse.lake.contract import ColumnContract, Contract, declared_type
-from lakehouse.lake.layout import bronze_location
-from lakehouse.lake.merge_spec import DayPartition, MergeSpec
 from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from lakehouse.lake.contract import Contract
+    from lakehouse.lake.merge_spec import MergeSpec
 
 
 def declared_stream(table: BronzeTable) -> Stream:
@@ -38,6 +41,9 @@ def declared_stream(table: BronzeTable) -> Stream:
 
 def merge_spec(table: BronzeTable, settings: Settings, landed_nothing_at: int | None = None) -> MergeSpec:
     """What `lake.merge_table` is asked for; for `landed_nothing_at` see `History.landed_nothing_at`."""
+    from lakehouse.lake.layout import bronze_location
+    from lakehouse.lake.merge_spec import DayPartition, MergeSpec
+
     stream = declared_stream(table)
     declared = table.partition_by
     return MergeSpec(
@@ -63,6 +69,8 @@ def _cursor_of(stream: Stream) -> str | None:
 
 
 def _contract(table: BronzeTable) -> Contract:
+    from lakehouse.lake.contract import ColumnContract, Contract, declared_type
+
     declared = table.contract
     return Contract(
         columns={

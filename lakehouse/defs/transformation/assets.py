@@ -1,10 +1,11 @@
 """dbt models as assets: one op for snapshots, one for other unpartitioned models, one for each partitions definition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import dbt_assets
+from dagster_dbt.dbt_manifest import read_manifest_path
 
 from lakehouse.catalog.datasets import Model
 from lakehouse.catalog.meta import PartitionBy
@@ -15,6 +16,7 @@ from lakehouse.defs.resources import LakehouseResource
 from lakehouse.defs.transformation.translator import CatalogTranslator
 
 POOL = "dbt"
+_OP = "lakehouse_op"
 
 
 class DbtConfig(dg.Config):
@@ -32,17 +34,21 @@ def defs() -> dg.Definitions:
     for model in catalog.models:
         groups.setdefault(op_name(model), []).append(model)
     translator = CatalogTranslator(catalog)
-    return dg.Definitions(assets=[model_assets(models, translator) for models in groups.values()])
+    manifest = _with_ops(catalog.models)
+    return dg.Definitions(assets=[model_assets(models, translator, manifest) for models in groups.values()])
 
 
-def model_assets(models: list[Model], translator: CatalogTranslator) -> dg.AssetsDefinition:
+def model_assets(
+    models: list[Model], translator: CatalogTranslator, manifest: Mapping[str, Any]
+) -> dg.AssetsDefinition:
     """Models of one op (`op_name`); a run builds those selected in one dbt invocation."""
     partitions = partitions_of(models[0].partition_by)
+    op = op_name(models[0])
 
     @dbt_assets(
-        manifest=prepared_manifest(),
-        select=" ".join(sorted(model.name for model in models)),
-        name=op_name(models[0]),
+        manifest=manifest,
+        select=f"config.{_OP}:{op}",
+        name=op,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         dagster_dbt_translator=translator,
@@ -79,3 +85,16 @@ def period_name(declared: PartitionBy) -> str:
     """
     end = f"_to_{declared.end:%Y%m%d}" if declared.end else ""
     return f"{declared.granularity}_from_{declared.start:%Y%m%d}{end}"
+
+
+def _with_ops(models: Iterable[Model]) -> dict[str, Any]:
+    """The manifest in which the configuration of each model names its op.
+
+    Selected by their names, every model would be compared with every other: seconds for hundreds of them.
+    """
+    manifest = read_manifest_path(prepared_manifest())
+    nodes = dict(manifest["nodes"])
+    for model in models:
+        node = nodes[model.unique_id]
+        nodes[model.unique_id] = {**node, "config": {**node["config"], _OP: op_name(model)}}
+    return {**manifest, "nodes": nodes}

@@ -27,6 +27,7 @@ class CatalogTranslator(DagsterDbtTranslator):
         )
         datasets: list[BronzeTable | Model] = [*catalog.bronze, *catalog.models]
         self._datasets = {dataset.unique_id: dataset for dataset in datasets}
+        self._specs: dict[str, dg.AssetSpec] = {}
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """The key that the catalogue gives the node."""
@@ -40,7 +41,12 @@ class CatalogTranslator(DagsterDbtTranslator):
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """dagster-dbt's spec with what the catalogue knows better."""
+        """dagster-dbt's spec with what the catalogue knows better; made once, and asked for by every model downstream."""
+        if unique_id not in self._specs:
+            self._specs[unique_id] = self._spec(manifest, unique_id, project)
+        return self._specs[unique_id]
+
+    def _spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
         dataset = self._datasets.get(unique_id)
         if dataset is None:
