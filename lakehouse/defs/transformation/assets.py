@@ -1,6 +1,7 @@
 """dbt models as assets: one op for snapshots, one for other unpartitioned models, one for each partitions definition."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from lakehouse.catalog.datasets import Model
 from lakehouse.catalog.meta import PartitionBy
 from lakehouse.defs.failures import as_failures
 from lakehouse.defs.partitions import partitions_of
-from lakehouse.defs.project import declared_datasets, prepared_manifest
+from lakehouse.defs.project import PROJECT_DIR, declared_datasets, prepared_manifest
 from lakehouse.defs.resources import LakehouseResource
 from lakehouse.defs.transformation.translator import CatalogTranslator
 
@@ -28,18 +29,23 @@ class DbtConfig(dg.Config):
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Every model and snapshot; their tests become asset checks."""
-    catalog = declared_datasets()
+    """The models of the lakehouse's own project."""
+    return dg.Definitions(assets=project_assets(PROJECT_DIR))
+
+
+def project_assets(project_dir: Path) -> list[dg.AssetsDefinition]:
+    """Every model and snapshot of a dbt project; their tests become asset checks."""
+    catalog = declared_datasets(project_dir)
     groups: dict[str, list[Model]] = {}
     for model in catalog.models:
         groups.setdefault(op_name(model), []).append(model)
     translator = CatalogTranslator(catalog)
-    manifest = _with_ops(catalog.models)
-    return dg.Definitions(assets=[model_assets(models, translator, manifest) for models in groups.values()])
+    manifest = _with_ops(prepared_manifest(project_dir), catalog.models)
+    return [model_assets(models, translator, manifest, project_dir) for models in groups.values()]
 
 
 def model_assets(
-    models: list[Model], translator: CatalogTranslator, manifest: Mapping[str, Any]
+    models: list[Model], translator: CatalogTranslator, manifest: Mapping[str, Any], project_dir: Path
 ) -> dg.AssetsDefinition:
     """Models of one op (`op_name`); a run builds those selected in one dbt invocation."""
     partitions = partitions_of(models[0].partition_by)
@@ -63,7 +69,7 @@ def model_assets(
         window = days_of(context.partition_time_window) if partitions else None
         arguments = build_arguments(window, full_refresh=config.full_refresh)
         with as_failures():
-            yield from invoke(context, lakehouse.settings, arguments, window)
+            yield from invoke(context, lakehouse.settings, arguments, window, project_dir)
 
     return build_models
 
@@ -87,12 +93,12 @@ def period_name(declared: PartitionBy) -> str:
     return f"{declared.granularity}_from_{declared.start:%Y%m%d}{end}"
 
 
-def _with_ops(models: Iterable[Model]) -> dict[str, Any]:
+def _with_ops(manifest_path: Path, models: Iterable[Model]) -> dict[str, Any]:
     """The manifest in which the configuration of each model names its op.
 
     Selected by their names, every model would be compared with every other: seconds for hundreds of them.
     """
-    manifest = read_manifest_path(prepared_manifest())
+    manifest = read_manifest_path(manifest_path)
     nodes = dict(manifest["nodes"])
     for model in models:
         node = nodes[model.unique_id]

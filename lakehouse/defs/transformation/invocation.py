@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lakehouse.clients.dremio import DremioClient, quoted
 from lakehouse.clients.lake_source import prepare_dremio
 from lakehouse.defs.project import declared_datasets, prepared_manifest
 from lakehouse.defs.transformation.facts import model_facts
+from lakehouse.defs.transformation.gate import Gate
 from lakehouse.defs.transformation.lineage import column_lineage
 from lakehouse.defs.transformation.runner import Invocation
 from lakehouse.defs.transformation.selection import selected_names
@@ -28,8 +29,9 @@ def invoke(
     settings: Settings,
     arguments: Sequence[str],
     window: tuple[str, str] | None,
+    project_dir: Path,
 ) -> Iterator[Any]:
-    """Run dbt and yield an Output for each model built and an AssetCheckResult for each test.
+    """Run dbt and yield an Output for each model built and tested, and an AssetCheckResult for each test.
 
     `window` is the run's first day and the day after its last; None for unpartitioned models.
 
@@ -38,8 +40,8 @@ def invoke(
         PermanentError: dbt could not run.
         dagster.Failure: a model or an error-severity test failed; names them.
     """
-    catalog = declared_datasets()
-    manifest, translator = _manifest(prepared_manifest()), CatalogTranslator(catalog)
+    catalog = declared_datasets(project_dir)
+    manifest, translator = _manifest(prepared_manifest(project_dir)), CatalogTranslator(catalog)
     models = {model.unique_id: model for model in catalog.models}
     prepare_dremio(settings)
     names = selected_names(
@@ -49,10 +51,12 @@ def invoke(
         [*arguments, "--indirect-selection", "empty", "--select", *names],
         target=settings.home / "dbt" / context.op_execution_context.op.name,
         environ=settings.environ,
+        project_dir=project_dir,
     )
+    gate = Gate(context.selected_asset_check_keys)
     context.log.info(f"dbt {' '.join(invocation.arguments)}")
     with DremioClient(settings.dremio) as dremio:
-        _refresh_metadata(dremio, settings, context.selected_asset_keys)
+        _refresh_metadata(dremio, settings, catalog, context.selected_asset_keys)
         for raw in invocation.events():
             context.log.info(raw["info"]["msg"])
             event = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
@@ -60,11 +64,16 @@ def invoke(
                 if isinstance(told, dg.Output):
                     model = models[raw["data"]["node_info"]["unique_id"]]
                     lineage = _lineage(context, invocation.compiled(model.unique_id), model, catalog)
-                    yield _with_facts(
+                    output = _with_facts(
                         context, told, model, dremio, settings=settings, window=window, lineage=lineage
                     )
+                    yield from gate.built(dg.AssetKey(model.key), output)
+                elif isinstance(told, dg.AssetCheckResult):
+                    yield _described(told)
+                    yield from gate.checked(told)
                 else:
                     yield told
+        yield from gate.rest()
     if not invocation.succeeded:
         failures = invocation.failures() or ["no node says why"]
         raise dg.Failure(f"dbt: {'; '.join(failures)}", allow_retries=False)
@@ -99,6 +108,14 @@ def _with_facts(
     return dg.Output(None, output_name=output.output_name)
 
 
+def _described(result: dg.AssetCheckResult) -> dg.AssetCheckResult:
+    """With a line for people when it failed."""
+    rows = result.metadata.get("dagster_dbt/failed_row_count")
+    if result.passed or rows is None:
+        return result
+    return result._replace(description=f"rows that fail: {rows.value}")
+
+
 def _lineage(
     context: dg.AssetExecutionContext, sql: str, model: Model, catalog: Catalog
 ) -> dg.TableColumnLineage | None:
@@ -111,12 +128,11 @@ def _lineage(
 
 
 def _refresh_metadata(
-    dremio: DremioClient, settings: Settings, selected: set[dg.AssetKey] | frozenset[dg.AssetKey]
+    dremio: DremioClient, settings: Settings, catalog: Catalog, selected: Collection[dg.AssetKey]
 ) -> None:
     """Tell a real Dremio about commits to bronze; the embedded engine reads the newest snapshot always."""
     if settings.iceberg.type != "rest":
         return
-    catalog = declared_datasets()
     read = {key for model in catalog.models if dg.AssetKey(model.key) in selected for key in model.upstream}
     for table in catalog.bronze:
         if table.key in read:

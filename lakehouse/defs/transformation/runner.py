@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.clients.http import one_line
-from lakehouse.defs.project import PROJECT_DIR, prepared_manifest, settings_variables
+from lakehouse.defs.project import prepared_manifest, settings_variables
 from lakehouse.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Invocation:
     """Where dbt leaves its artifacts, overwritten by the next command of the same target."""
     environ: Mapping[str, str]
     """LAKEHOUSE_ variables for the profile."""
-    project_dir: Path = PROJECT_DIR
+    project_dir: Path
     _manifest: Manifest | None = field(default=None, init=False)
     _result: dbtRunnerResult | None = field(default=None, init=False)
     _error: BaseException | None = field(default=None, init=False)
