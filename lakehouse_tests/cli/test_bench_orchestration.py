@@ -18,7 +18,7 @@ from lakehouse.errors import ConfigurationError
 
 
 def test_an_unknown_case_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="unknown case speed; known are load"):
+    with pytest.raises(ConfigurationError, match="unknown case speed; known are load, backfill"):
         measure(["speed"])
 
 

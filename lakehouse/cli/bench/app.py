@@ -56,11 +56,13 @@ def ingest(
 
 @app.command()
 def orchestration(
-    cases: Annotated[list[str] | None, typer.Option("--case", help="One of load; repeatable.")] = None,
+    cases: Annotated[
+        list[str] | None, typer.Option("--case", help="One of load, backfill; repeatable.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Time what Dagster does with the graph: loading it, for now."""
+    """Time what Dagster does with the graph: loading it, and building a year of days again."""
     from lakehouse.cli.bench.orchestration import measure
     from lakehouse.cli.bench.result import show
 
