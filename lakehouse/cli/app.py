@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
     "connections": "lakehouse.cli.connections:app",
+    "docs": "lakehouse.cli.docs:app",
     "demo": "lakehouse.cli.demo:app",
     "connector": "lakehouse.cli.connector:app",
     "bench": "lakehouse.cli.bench.app:app",

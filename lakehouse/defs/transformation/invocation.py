@@ -17,6 +17,7 @@ from lakehouse.clients.lake_source import prepare_dremio
 from lakehouse.defs.project import declared_datasets, prepared_manifest
 from lakehouse.defs.transformation.facts import model_facts
 from lakehouse.defs.transformation.gate import Gate
+from lakehouse.defs.transformation.leavings import remove_old
 from lakehouse.defs.transformation.lineage import column_lineage
 from lakehouse.defs.transformation.runner import Invocation
 from lakehouse.defs.transformation.selection import selected_names
@@ -53,6 +54,7 @@ def invoke(
         environ=settings.environ,
         project_dir=project_dir,
     )
+    remove_old(settings.home / "dbt")
     gate = Gate(context.selected_asset_check_keys)
     context.log.info(f"dbt {' '.join(invocation.arguments)}")
     with DremioClient(settings.dremio) as dremio:

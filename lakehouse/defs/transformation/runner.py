@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.clients.http import one_line
 from lakehouse.defs.project import prepared_manifest, settings_variables
+from lakehouse.defs.transformation import leavings
 from lakehouse.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class Invocation:
 def _flags(project_dir: Path, target: Path) -> list[str]:
     return [
         *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),
-        *("--target-path", str(target), "--log-path", str(target), "--threads", str(THREADS)),
+        *("--target-path", str(target), "--threads", str(THREADS)),
+        *("--log-path", str(target), "--log-file-max-bytes", str(leavings.LOG_BYTES)),
         *("--cache-selected-only", "--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats"),
     ]
 
@@ -132,7 +134,8 @@ def _parsed(project_dir: Path, scratch: Path, _version: int) -> Manifest:
                 *("parse", "--quiet", "--no-write-json", "--no-send-anonymous-usage-stats"),
                 *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),
                 *("--partial-parse-file-path", str(project_dir / "target" / "partial_parse.msgpack")),
-                *("--target-path", str(scratch), "--log-path", str(scratch)),
+                *("--target-path", str(scratch)),
+                *("--log-path", str(scratch), "--log-file-max-bytes", str(leavings.LOG_BYTES)),
             ]
         )
     if not outcome.success or outcome.result is None:
