@@ -36,10 +36,12 @@ class _Declaration(BaseModel):
 
 
 class Freshness(_Declaration):
-    """How old the newest materialization may be; at least one minute, warning before failure."""
+    """How old the newest materialization may be, and the newest data; at least one minute, warning before failure."""
 
     warn_after: Duration | None = None
     fail_after: Duration
+    column: str | None = None
+    """The date or timestamp that says how new the data is; the column of the partitions when there are any."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Freshness:
@@ -189,3 +191,9 @@ class ExposureMeta(_Declaration):
     """`meta.lakehouse` of a dbt exposure: a dashboard."""
 
     freshness: Freshness | None = None
+
+    @model_validator(mode="after")
+    def _has_no_rows(self) -> ExposureMeta:
+        if self.freshness and self.freshness.column:
+            raise ValueError("freshness.column is for tables and models; a dashboard has no rows of its own")
+        return self

@@ -1,26 +1,36 @@
-"""What holds for every asset unless its declaration says otherwise: an owner and a freshness policy."""
+"""What holds for every asset: an owner, and a freshness policy from the catalogue."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from functools import cache
 
 import dagster as dg
 
+from lakehouse.catalog.datasets import Key
+from lakehouse.catalog.freshness import declared_freshness, layer_default
 from lakehouse.catalog.meta import Freshness
+from lakehouse.defs.project import declared_datasets
 
 DEFAULT_OWNER = "team:data"
-DEFAULT_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36))
-"""One missed nightly run, and half a day to mend it."""
 
 
-def freshness_of(declared: Freshness | None) -> dg.FreshnessPolicy | None:
-    """A declared freshness as Dagster's policy; None leaves the default."""
-    if declared is None:
-        return None
-    return dg.FreshnessPolicy.time_window(fail_window=declared.fail_after, warn_window=declared.warn_after)
+def freshness_policy(promised: Freshness) -> dg.FreshnessPolicy:
+    """As Dagster's policy, which is about materializations: data that is old itself fails `data_is_current`."""
+    return dg.FreshnessPolicy.time_window(fail_window=promised.fail_after, warn_window=promised.warn_after)
+
+
+def promised_freshness(key: Key) -> Freshness:
+    """How old an asset of the graph may get."""
+    return _declared().get(key) or layer_default(key)
 
 
 def with_policies(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """The spec with the default owner and freshness policy where it has none of its own."""
+    """The spec with the default owner where it has none, and with its freshness policy."""
     owned = spec if spec.owners else spec.replace_attributes(owners=[DEFAULT_OWNER])
-    return dg.apply_freshness_policy(owned, DEFAULT_FRESHNESS, overwrite_existing=False)
+    promised = promised_freshness(tuple(spec.key.path))
+    return owned.replace_attributes(freshness_policy=freshness_policy(promised))
+
+
+@cache
+def _declared() -> dict[Key, Freshness]:
+    return declared_freshness(declared_datasets())

@@ -10,7 +10,6 @@ from lakehouse.defs.bronze.contract import contract_check, contract_result, drif
 from lakehouse.defs.failures import as_failures
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.partitions import partitions_of
-from lakehouse.defs.policies import freshness_of
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 
@@ -47,7 +46,6 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
                 owners=[table.owner] if table.owner else [],
                 description=table.description,
                 metadata=table_metadata(table.relation, table.columns),
-                freshness_policy=freshness_of(table.freshness),
                 partitions_def=partitions,
             )
         ],

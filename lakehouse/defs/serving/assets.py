@@ -7,7 +7,6 @@ import dagster as dg
 
 from lakehouse.catalog.datasets import Catalog, Dashboard, Model
 from lakehouse.defs.failures import as_failures
-from lakehouse.defs.policies import freshness_of
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 
@@ -32,7 +31,6 @@ def dashboard_asset(dashboard: Dashboard, catalog: Catalog) -> dg.AssetsDefiniti
         owners=[dashboard.owner] if dashboard.owner else [],
         description=f"{dashboard.description}\n\nMaterialized when every dataset behind it has answered.",
         metadata={"url": dg.MetadataValue.url(dashboard.url)} if dashboard.url else {},
-        freshness_policy=freshness_of(dashboard.freshness),
     )
     def verify_dashboard(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource

@@ -1,4 +1,4 @@
-"""dbt nodes as assets: keys, groups, owners, freshness from the catalogue, everything else from dbt."""
+"""dbt nodes as assets: keys, groups, owners from the catalogue, everything else from dbt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from lakehouse.catalog.datasets import BronzeTable, Catalog, Model
 from lakehouse.defs.partitions import partitions_of
-from lakehouse.defs.policies import freshness_of
 
 
 class CatalogTranslator(DagsterDbtTranslator):
@@ -56,8 +55,5 @@ class CatalogTranslator(DagsterDbtTranslator):
             form = "view" if dataset.materialized == "view" else "iceberg"
             attributes["kinds"] = {"dbt", "dremio", form}
             attributes["partitions_def"] = partitions_of(dataset.partition_by)
-            policy = freshness_of(dataset.freshness)
-            if policy:
-                attributes["freshness_policy"] = policy
         metadata = {**spec.metadata, "dagster/table_name": str(dataset.relation)}
         return spec.replace_attributes(**attributes, metadata=metadata)

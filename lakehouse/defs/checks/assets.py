@@ -1,0 +1,69 @@
+"""The checks of every dataset, one step a layer: a table's metadata is read once for all of them."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from lakehouse.defs.checks.current import DATA_IS_CURRENT
+from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look, days_of
+from lakehouse.defs.project import declared_datasets
+from lakehouse.defs.resources import LakehouseResource
+from lakehouse.errors import LakehouseError
+
+KINDS: tuple[Kind, ...] = (DATA_IS_CURRENT,)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """One multi-asset check a bronze source, and one each for silver and gold.
+
+    Not one for all: the checks of a step wait for every asset of it, and would wait for gold to tell of bronze.
+    """
+    catalog = declared_datasets()
+    groups: dict[str, list[Dataset]] = {}
+    for table in catalog.bronze:
+        groups.setdefault(f"bronze_{table.source}", []).append(table)
+    for model in catalog.models:
+        groups.setdefault(model.layer, []).append(model)
+    made = (dataset_checks(name, datasets) for name, datasets in groups.items())
+    return dg.Definitions(asset_checks=[checks for checks in made if checks])
+
+
+def dataset_checks(name: str, datasets: Sequence[Dataset]) -> dg.AssetChecksDefinition | None:
+    """Every kind of check of every one of these datasets to which it applies; None when there is none."""
+    by_key = {
+        dg.AssetCheckKey(dg.AssetKey(dataset.key), kind.name): (dataset, kind)
+        for dataset in datasets
+        for kind in KINDS
+        if kind.applies(dataset)
+    }
+    if not by_key:
+        return None
+
+    @dg.multi_asset_check(
+        name=f"check_{name}",
+        specs=[
+            dg.AssetCheckSpec(key.name, asset=key.asset_key, description=kind.description)
+            for key, (_, kind) in by_key.items()
+        ],
+        can_subset=True,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, lakehouse: LakehouseResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        look = Look(lakehouse.settings, context.instance, days_of(context.run))
+        for key, (dataset, kind) in by_key.items():
+            if key in context.selected_asset_check_keys:
+                yield dg.AssetCheckResult(
+                    asset_key=key.asset_key, check_name=key.name, **_facts(dataset, kind, look)
+                )
+
+    return check
+
+
+def _facts(dataset: Dataset, kind: Kind, look: Look) -> Facts:
+    """What was found; what cannot be found out is a failed check that says why, and hides no other check."""
+    try:
+        return kind.look_at(dataset, look)
+    except LakehouseError as error:
+        return {"passed": False, "description": str(error)}
