@@ -112,6 +112,11 @@ class DagsterSettings(_Section):
     port: int = 3000
 
 
+class AlertsSettings(_Section):
+    file: Path | None = None
+    """An alerts.yaml in place of the shipped one."""
+
+
 class Settings(BaseSettings):
     """All settings, validated. `load_settings()` is the way to get one."""
 
@@ -133,6 +138,7 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = PostgresSettings()
     metadata: MetadataSettings = MetadataSettings()
     dagster: DagsterSettings = DagsterSettings()
+    alerts: AlertsSettings = AlertsSettings()
 
     @field_validator("home")
     @classmethod

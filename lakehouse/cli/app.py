@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "backfill": "lakehouse.cli.backfill:backfill",
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
+    "alerts": "lakehouse.cli.alerts:app",
     "connections": "lakehouse.cli.connections:app",
     "docs": "lakehouse.cli.docs:app",
     "demo": "lakehouse.cli.demo:app",

@@ -86,9 +86,9 @@ class JobReport:
 
 
 class AirbyteClient:
-    """One Airbyte workspace; usable as a context manager."""
+    """One Airbyte workspace; usable as a context manager. `timeout` is how many seconds an answer may take."""
 
-    def __init__(self, settings: AirbyteSettings) -> None:
+    def __init__(self, settings: AirbyteSettings, *, timeout: float = 60.0) -> None:
         self.settings = settings
         credentials = (
             "check LAKEHOUSE_AIRBYTE__CLIENT_ID and LAKEHOUSE_AIRBYTE__CLIENT_SECRET"
@@ -96,7 +96,7 @@ class AirbyteClient:
             else f"check user {settings.user!r} and LAKEHOUSE_AIRBYTE__PASSWORD"
         )
         service = Service(name="Airbyte", url=settings.url, credentials=credentials)
-        self._api = JsonApi(service, auth=_auth(settings), timeout=60.0, error_text=_error_text)
+        self._api = JsonApi(service, auth=_auth(settings), timeout=timeout, error_text=_error_text)
 
     def __enter__(self) -> AirbyteClient:
         return self

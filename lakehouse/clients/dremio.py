@@ -76,9 +76,12 @@ class ReflectionState:
 
 
 class DremioClient:
-    """One Dremio, one user. Logs in when first needed and keeps the tokens; usable as a context manager."""
+    """One Dremio, one user. Logs in when first needed and keeps the tokens; usable as a context manager.
 
-    def __init__(self, settings: DremioSettings) -> None:
+    `timeout` is how many seconds an answer over REST may take.
+    """
+
+    def __init__(self, settings: DremioSettings, *, timeout: float = 120.0) -> None:
         self.settings = settings
         service = Service(
             name="Dremio",
@@ -88,7 +91,7 @@ class DremioClient:
         self._api = JsonApi(
             service,
             auth=_TokenAuth(settings),
-            timeout=120.0,
+            timeout=timeout,
             error_text=lambda body: body.get("errorMessage"),
         )
         self._flight = FlightSql(settings)
@@ -134,9 +137,9 @@ class DremioClient:
         job_id = self._api.call("POST", "/api/v3/sql", json={"sql": sql})["id"]
         return self._finished(job_id, sql, timeout)
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        """The result of a query as REST gives it (JSON values), fetched in pages."""
-        job = self.execute(sql)
+    def rows(self, sql: str, *, timeout: float = 600.0) -> list[dict[str, Any]]:
+        """The result of a query as REST gives it (JSON values), fetched in pages. Raises as `execute` does."""
+        job = self.execute(sql, timeout=timeout)
         rows: list[dict[str, Any]] = []
         while True:
             page = self._api.get(

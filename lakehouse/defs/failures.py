@@ -29,3 +29,12 @@ def as_failures(retried: dg.AssetExecutionContext | None = None) -> Iterator[Non
         failure.__cause__ = error
         pause = _FIRST_PAUSE_SECONDS * 2**retried.retry_number
         raise dg.RetryRequested(_MOST_RETRIES, pause) from failure
+
+
+def failure_line(event: dg.DagsterEvent) -> str:
+    """Why a step failed, in one line: the platform's own, else the error's."""
+    data = event.step_failure_data
+    told = data.user_failure_data.description if data.user_failure_data else None
+    error = data.error.cause or data.error if data.error else None
+    text = told or (error.message if error else event.message or "failed")
+    return f"{event.step_key}: {' '.join(text.split())}"

@@ -12,6 +12,8 @@ import dagster as dg
 import psutil
 from dagster import DagsterRunStatus, RunsFilter
 
+from lakehouse.defs.failures import failure_line
+
 STARTED_BY = "lakehouse/started_by"
 PROCESS = "lakehouse/process"
 """Host, process id, and when the process began: ids are used again."""
@@ -96,13 +98,4 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
-    lines = []
-    for event in result.all_events:
-        if not event.is_step_failure:
-            continue
-        data = event.step_failure_data
-        told = data.user_failure_data.description if data.user_failure_data else None
-        error = data.error.cause or data.error if data.error else None
-        text = told or (error.message if error else event.message or "failed")
-        lines.append(f"{event.step_key}: {' '.join(text.split())}")
-    return tuple(lines)
+    return tuple(failure_line(event) for event in result.all_events if event.is_step_failure)
