@@ -129,6 +129,8 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path("~/.lakehouse")
+    environment: str = "local"
+    """One that `lakehouse/defs/automation/environments.yaml` declares; of the process environment only."""
     lake_url: str | None = None
     """`file:///...` or `s3://bucket[/prefix]`; by default `<home>/lake`."""
     s3: S3Settings = S3Settings()
@@ -201,6 +203,7 @@ def load_settings(home: Path | None = None) -> Settings:
     env_file = chosen.expanduser().resolve() / ENV_FILE_NAME
     places = f"environment, then {env_file}"
     _refuse_unknown_keys(env_file)
+    _refuse_environment_in(env_file)
     try:
         return Settings(_env_file=env_file if env_file.is_file() else None, home=chosen)
     except ValidationError as error:
@@ -211,6 +214,11 @@ def load_settings(home: Path | None = None) -> Settings:
         raise ConfigurationError(
             f"bad value{value}: {allowed}", where=key, remedy=f"looked up in {places}"
         ) from None
+
+
+def environment_name() -> str:
+    """Which environment this process is of; needs no home, since the definitions load without one."""
+    return os.environ.get(f"{PREFIX}ENVIRONMENT") or "local"
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -231,6 +239,15 @@ def _refuse_unknown_keys(env_file: Path) -> None:
                 near = get_close_matches(name, known, n=1)
                 remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
                 raise ConfigurationError("unknown setting", where=f"{name} ({place})", remedy=remedy)
+
+
+def _refuse_environment_in(env_file: Path) -> None:
+    name = f"{PREFIX}ENVIRONMENT"
+    if env_file.is_file() and name in dotenv_values(env_file):
+        # Dagster's code servers know of no home while they load: there it would silently be another environment.
+        raise ConfigurationError(
+            "is read from the environment only", where=f"{name} ({env_file})", remedy="export it"
+        )
 
 
 def known_keys() -> list[str]:

@@ -78,3 +78,11 @@ def test_references_resolve_against_environment_file_and_defaults(
     assert names["LAKEHOUSE_POSTGRES__PASSWORD"] == "secret"
     assert names["LAKEHOUSE_POSTGRES__PORT"] == "15432"
     assert names["OTHER"] == "value"
+
+
+def test_the_environment_is_not_read_from_the_home_file(tmp_path: Path) -> None:
+    (tmp_path / "lakehouse.env").write_text("LAKEHOUSE_ENVIRONMENT=production\n")
+    with pytest.raises(
+        ConfigurationError, match=r"LAKEHOUSE_ENVIRONMENT \(.*lakehouse\.env\): is read from the env"
+    ):
+        load_settings(tmp_path)
