@@ -85,6 +85,8 @@ class Model:
     upstream: tuple[Key, ...]
     """Asset keys of the bronze tables and models it reads."""
     unique_id: str
+    unique_key: tuple[str, ...] = ()
+    """Columns of which no two rows have the same values; empty when the project declares none."""
 
     @property
     def name(self) -> str:

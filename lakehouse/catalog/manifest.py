@@ -89,6 +89,7 @@ def _model(node: dict[str, Any], keys: dict[str, Key]) -> Model:
         reflections=meta.reflections,
         upstream=_upstream(node, keys),
         unique_id=node["unique_id"],
+        unique_key=meta.unique_key,
     )
 
 

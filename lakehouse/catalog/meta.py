@@ -176,6 +176,8 @@ class ModelMeta(_Declaration):
     partition_by: PartitionBy | None = None
     freshness: Freshness | None = None
     owner: Owner | None = None
+    unique_key: tuple[str, ...] = ()
+    """Columns of which no two rows have the same values: counted after each materialization, in its days only."""
     reflections: tuple[Reflection, ...] = ()
 
     @model_validator(mode="after")

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from lakehouse.defs.checks.columns import COLUMNS_AS_BEFORE
 from lakehouse.defs.checks.current import DATA_IS_CURRENT
-from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look, days_of
+from lakehouse.defs.checks.keys import KEYS_ARE_UNIQUE
+from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look, looking
+from lakehouse.defs.checks.rows import ROW_COUNT_IS_USUAL
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, TransientError
 
-KINDS: tuple[Kind, ...] = (DATA_IS_CURRENT,)
+KINDS: tuple[Kind, ...] = (DATA_IS_CURRENT, ROW_COUNT_IS_USUAL, COLUMNS_AS_BEFORE, KEYS_ARE_UNIQUE)
 
 
 @dg.definitions
@@ -51,19 +54,24 @@ def dataset_checks(name: str, datasets: Sequence[Dataset]) -> dg.AssetChecksDefi
     def check(
         context: dg.AssetCheckExecutionContext, lakehouse: LakehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
-        look = Look(lakehouse.settings, context.instance, days_of(context.run))
-        for key, (dataset, kind) in by_key.items():
-            if key in context.selected_asset_check_keys:
-                yield dg.AssetCheckResult(
-                    asset_key=key.asset_key, check_name=key.name, **_facts(dataset, kind, look)
-                )
+        with looking(lakehouse.settings, context.instance, context.run) as look:
+            for key, (dataset, kind) in by_key.items():
+                if key in context.selected_asset_check_keys:
+                    yield dg.AssetCheckResult(
+                        asset_key=key.asset_key, check_name=key.name, **_facts(dataset, kind, look)
+                    )
 
     return check
 
 
 def _facts(dataset: Dataset, kind: Kind, look: Look) -> Facts:
-    """What was found; what cannot be found out is a failed check that says why, and hides no other check."""
+    """What was found; what cannot be found out is a failed check that says why, and hides no other check.
+
+    A warning where that may pass, such as a service that is down: nobody knows of anything wrong with the data.
+    """
     try:
         return kind.look_at(dataset, look)
+    except TransientError as error:
+        return {"passed": False, "severity": dg.AssetCheckSeverity.WARN, "description": str(error)}
     except LakehouseError as error:
         return {"passed": False, "description": str(error)}

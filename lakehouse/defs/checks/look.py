@@ -1,16 +1,18 @@
-"""What a check may look at: the table in the lake, what the check found before, and the days of the run."""
+"""What a check may look at: the table in the lake, Dremio, what the check found before, and the days of the run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable, Model
+from lakehouse.defs.checks.before import Before, found_before
 from lakehouse.errors import PermanentError
 from lakehouse.settings import Settings
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
+    from lakehouse.clients.dremio import DremioClient
     from lakehouse.lake.table_files import TableFile
 
 Dataset = BronzeTable | Model
@@ -49,9 +52,10 @@ class Stored:
         return sum(file.rows for file in self.files)
 
     @property
-    def snapshot_id(self) -> int | None:
+    def snapshot(self) -> str:
+        """As text: Iceberg's ids do not fit into the numbers of a browser."""
         snapshot = self.table.current_snapshot()
-        return snapshot.snapshot_id if snapshot else None
+        return str(snapshot.snapshot_id) if snapshot else "none"
 
 
 class Look:
@@ -64,12 +68,7 @@ class Look:
         """First and last day of the run; None when the run is of no days."""
         self.now = datetime.now(UTC)
         self._stored: dict[str, Stored] = {}
-
-    @cached_property
-    def _catalog(self) -> Catalog:
-        from lakehouse.lake.iceberg import open_catalog
-
-        return open_catalog(self.settings)
+        self._told: set[str] = set()
 
     def stored(self, dataset: Dataset) -> Stored:
         """The dataset's table at its current snapshot.
@@ -92,13 +91,85 @@ class Look:
             self._stored[name] = Stored(table, current_files(table))
         return self._stored[name]
 
+    def ask(self, dataset: Dataset, columns: str, *, rest: str = "") -> list[dict[str, Any]]:
+        """`SELECT columns FROM dataset`, over Flight, and only of the run's days where the dataset has days.
+
+        Raises:
+            ServiceDownError, ServiceRefusedError, TransientError: Dremio is down, or refuses the statement.
+        """
+        from lakehouse.clients.dremio import quoted
+
+        relation = quoted(*dataset.relation.parts)
+        if self.settings.iceberg.type == "rest" and relation not in self._told:
+            # A real Dremio does not see at once what others commit; the embedded engine does.
+            self._dremio.execute(f"ALTER TABLE {relation} REFRESH METADATA")
+            self._told.add(relation)
+        sql = f"SELECT {columns} FROM {relation}{self._where(dataset)} {rest}"  # noqa: S608  as the project declares
+        return self._dremio.query(sql).to_pylist()
+
+    def is_of_days(self, dataset: Dataset) -> bool:
+        """Whether `ask` reads only some days of the dataset."""
+        return self.days is not None and dataset.partition_by is not None
+
+    def before(self, dataset: Dataset, check: str, most: int = 1) -> list[Before]:
+        """What the check found before, newest first."""
+        return found_before(self.instance, dg.AssetCheckKey(dg.AssetKey(dataset.key), check), most)
+
+    def lately(self, dataset: Dataset, check: str, within: timedelta) -> Facts | None:
+        """What the check found when it last asked, if that was well and not longer ago than this."""
+        for before in self.before(dataset, check):
+            asked = before.metadata.get("asked_at")
+            if before.passed and asked and self.now - datetime.fromtimestamp(float(asked), UTC) < within:
+                return {"passed": True, "description": before.description, "metadata": before.metadata}
+        return None
+
+    def asked_now(self) -> dict[str, float]:
+        """The metadata that `lately` looks for: seconds since 1970."""
+        return {"asked_at": self.now.timestamp()}
+
+    def close(self) -> None:
+        if "_dremio" in self.__dict__:
+            self._dremio.close()
+
+    def _where(self, dataset: Dataset) -> str:
+        from lakehouse.clients.dremio import quoted
+
+        if self.days is None or dataset.partition_by is None:
+            return ""
+        day = f"CAST({quoted(dataset.partition_by.column)} AS DATE)"
+        return f" WHERE {day} >= DATE '{self.days[0]}' AND {day} <= DATE '{self.days[1]}'"
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        from lakehouse.lake.iceberg import open_catalog
+
+        return open_catalog(self.settings)
+
+    @cached_property
+    def _dremio(self) -> DremioClient:
+        from lakehouse.clients.dremio import DremioClient
+        from lakehouse.clients.lake_source import prepare_dremio
+
+        prepare_dremio(self.settings)
+        return DremioClient(self.settings.dremio)
+
+
+@contextmanager
+def looking(settings: Settings, instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Look]:
+    """A look for the checks of one step of a run."""
+    look = Look(settings, instance, _days_of(run))
+    try:
+        yield look
+    finally:
+        look.close()
+
 
 def is_table(dataset: Dataset) -> bool:
     """Whether the dataset has rows of its own in the lake."""
     return isinstance(dataset, BronzeTable) or dataset.materialized != "view"
 
 
-def days_of(run: dg.DagsterRun) -> Days | None:
+def _days_of(run: dg.DagsterRun) -> Days | None:
     """The first and the last day of a run; None when it is of no days."""
     if day := run.tags.get("dagster/partition"):
         return day, day
