@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lakehouse.defs.automation.why import Why
+
 _DAY = ["%Y-%m-%d"]
 
 
@@ -19,7 +21,10 @@ def backfill(
         bool, typer.Option("--upstream", help="Also the bronze tables and models that they are made of.")
     ] = False,
     failed_only: Annotated[
-        bool, typer.Option("--failed-only", help="Only what the last run was to build and did not.")
+        bool,
+        typer.Option(
+            "--failed-only", help="Only what the last run was to build and did not, or built wrong."
+        ),
     ] = False,
     days_per_run: Annotated[
         int, typer.Option(min=1, help="Days that one run may take; more are built in several.")
@@ -40,6 +45,7 @@ def backfill(
     from lakehouse.defs.automation.backfill import backfill as steps_of
     from lakehouse.defs.automation.plan import nodes_of
     from lakehouse.errors import ConfigurationError, PermanentError
+    from lakehouse.observability.metadata.database import metadata_database
 
     within = Range(first.date() if first else None, last.date() if last else None)
     if within.first and within.last and within.first > within.last:
@@ -49,11 +55,11 @@ def backfill(
     settings = embedded_settings()
     progress = Progress()
     with running_services(settings, progress, ("dremio",)):
-        runner = load_graph(settings, progress, "backfill")
+        runner = load_graph(settings, progress, "backfill", Why.BACKFILL)
         nodes = nodes_of(runner.defs)
         keys = chosen(nodes, assets, upstream=upstream)
         wanted = (
-            failed_days(nodes, keys, within, runner.instance)
+            failed_days(nodes, keys, within, runner.instance, metadata_database(settings))
             if failed_only
             else every_day(nodes, keys, within, assets)
         )

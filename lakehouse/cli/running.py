@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
+
+from lakehouse.defs.automation.why import Why
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -60,19 +63,28 @@ def _is_up(settings: Settings) -> bool:
     return state is not None
 
 
-def load_graph(settings: Settings, progress: Progress, name: str) -> Runner:
-    """The graph, and the instance of this home; runs of that name whose process was killed are closed."""
+def load_graph(settings: Settings, progress: Progress, name: str, why: Why = Why.REFRESH) -> Runner:
+    """The graph, and the instance of this home; runs of that name whose process was killed are closed.
+
+    What became of those, and of runs that ended while the metadata database was down, is recorded.
+    """
     import dagster as dg
 
     from lakehouse.defs.automation.execute import Runner
+    from lakehouse.defs.automation.outcomes import record_newest
     from lakehouse.embedded.dagster_home import dagster_home
+    from lakehouse.observability.metadata.database import metadata_database
+    from lakehouse.observability.metadata.records import not_stopping
 
     progress.start("graph")
     os.environ.update({name: value for name, value in settings.environ.items() if name not in os.environ})
     instance = dg.DagsterInstance.from_config(str(dagster_home(settings.home)))
     from lakehouse.definitions import defs
 
-    runner = Runner(defs(), instance, name)
+    metadata = metadata_database(settings)
+    runner = Runner(defs(), instance, name, why=why, metadata=metadata)
     runner.close_dead_runs()
+    with not_stopping(partial(progress.line, "history"), "outcomes are recorded once it answers"):
+        record_newest(instance, metadata)
     progress.done("graph", "definitions loaded")
     return runner

@@ -233,9 +233,13 @@ class AirbyteClient:
             return None
         return {stream["streamDescriptor"]["name"] for stream in state.get("streamStates") or []}
 
+    def state(self, connection_id: str) -> dict[str, Any] | None:
+        """The whole state of a connection, as Airbyte gives it (`POST /api/v1/state/get`); None when there is none."""
+        answer = dict(self._api.call("POST", "/api/v1/state/get", json={"connectionId": connection_id}))
+        return None if answer.get("stateType") in (None, "not_set") else answer
+
     def _global_state(self, connection_id: str) -> dict[str, Any] | None:
-        answer = self._api.call("POST", "/api/v1/state/get", json={"connectionId": connection_id})
-        return answer.get("globalState")
+        return (self.state(connection_id) or {}).get("globalState")
 
     def job_report(self, job_id: int) -> JobReport:
         """Rows, bytes and failure of a job (`POST /api/v1/jobs/get`)."""

@@ -14,10 +14,12 @@ import dagster as dg
 
 from lakehouse.defs.automation.execute import Runner
 from lakehouse.defs.automation.history import History
+from lakehouse.defs.automation.intent import intending, not_made
 from lakehouse.defs.automation.plan import Node, nodes_of, plan
 from lakehouse.defs.automation.refresh import Step, Window, contiguous
 from lakehouse.defs.automation.stale import Stale
 from lakehouse.errors import ConfigurationError
+from lakehouse.observability.metadata.database import MetadataDatabase
 
 
 class Range(NamedTuple):
@@ -97,23 +99,29 @@ def failed_days(
     keys: Collection[dg.AssetKey],
     within: Range,
     instance: dg.DagsterInstance,
+    metadata: MetadataDatabase,
 ) -> dict[dg.AssetKey, Stale]:
-    """Those of these assets and days whose last run did not make them, and what is made of them.
+    """Those of these assets and days whose last run did not make them well, and what is made of them.
 
-    A table without days that failed reaches every day of the range downstream.
+    They failed, or a check of error severity did, or a run or a backfill ended before it came to them. A table
+    without days that failed reaches every day of the range downstream.
+
+    Raises:
+        TransientError, PermanentError: the metadata database cannot be read, which alone knows all of this.
     """
-    history = History(instance)
+    history, known = History(instance), not_made(instance, metadata, keys)
     wanted: dict[dg.AssetKey, Stale] = {}
     for key, node in nodes.items():
         if key not in keys:
             continue
         above = [wanted[upstream] for upstream in node.upstream if upstream in wanted]
         if node.partitions is None:
-            if above or history.was_left(key):
+            if above or key in known or history.was_left(key):
                 wanted[key] = Stale()
             continue
         inside = within.days(node.partitions)
-        failed = history.failed_days(key, node.partitions).union(*(stale.days for stale in above))
+        failed = history.failed_days(key, node.partitions) | known.get(key, set())
+        failed = failed.union(*(stale.days for stale in above))
         if any(not stale.days for stale in above):
             failed = set(inside)
         if days := inside & failed:
@@ -126,6 +134,13 @@ def backfill(runner: Runner, wanted: Mapping[dg.AssetKey, Stale], *, days_per_ru
 
     A run takes up to `days_per_run` contiguous days of assets that can be built together.
     """
+    with intending(runner.metadata, wanted) as intent:
+        for step in _steps(runner, wanted, days_per_run=days_per_run):
+            intent.tried(step)
+            yield step
+
+
+def _steps(runner: Runner, wanted: Mapping[dg.AssetKey, Stale], *, days_per_run: int) -> Iterator[Step]:
     nodes = nodes_of(runner.defs)
     left = _LeftOut(nodes, wanted)
     for stage in plan(nodes, wanted):

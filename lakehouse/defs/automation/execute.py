@@ -12,6 +12,9 @@ import dagster as dg
 import psutil
 from dagster import DagsterRunStatus, RunsFilter
 
+from lakehouse.defs.automation.outcomes import record_run
+from lakehouse.defs.automation.why import WHY, Why
+from lakehouse.observability.metadata.database import MetadataDatabase
 from lakehouse.defs.failures import failure_line
 
 STARTED_BY = "lakehouse/started_by"
@@ -35,12 +38,25 @@ class RunResult:
 
 
 class Runner:
-    """Runs assets of one graph; `name` is who asked for it, kept as a tag on every run."""
+    """Runs assets of one graph; who asked for it and why are tags of every run.
 
-    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> None:
+    What becomes of each asset and partition is recorded where there is a metadata database.
+    """
+
+    def __init__(
+        self,
+        defs: dg.Definitions,
+        instance: dg.DagsterInstance,
+        name: str,
+        *,
+        why: Why = Why.REFRESH,
+        metadata: MetadataDatabase | None = None,
+    ) -> None:
         self.defs = defs
         self.instance = instance
+        self.metadata = metadata
         self._name = name
+        self._why = why
 
     @cached_property
     def _job(self) -> dg.JobDefinition:
@@ -48,7 +64,7 @@ class Runner:
 
     def run(self, keys: Collection[dg.AssetKey], days: tuple[str, str] | None = None) -> RunResult:
         """Materialize the assets; `days` is the first and the last partition of the run."""
-        tags = {STARTED_BY: self._name, PROCESS: _this_process()}
+        tags = {STARTED_BY: self._name, PROCESS: this_process(), WHY: self._why.value}
         if days is not None:
             tags |= {_RANGE_START: days[0], _RANGE_END: days[1]}
         started = time.monotonic()
@@ -56,6 +72,8 @@ class Runner:
             instance=self.instance, tags=tags, run_config=_QUIET, raise_on_error=False
         )
         seconds = time.monotonic() - started
+        if self.metadata is not None:
+            record_run(self.instance, self.metadata, result.run_id)
         return RunResult(result.run_id, result.success, seconds, _failures(result), failed_checks(result))
 
     def close_dead_runs(self) -> int:
@@ -63,18 +81,19 @@ class Runner:
         unfinished = RunsFilter(
             tags={STARTED_BY: self._name}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]
         )
-        dead = [run for run in self.instance.get_runs(unfinished) if not _lives(run.tags.get(PROCESS, ""))]
+        dead = [run for run in self.instance.get_runs(unfinished) if not lives(run.tags.get(PROCESS, ""))]
         for run in dead:
             self.instance.report_run_failed(run, "the process that ran it was killed")
         return len(dead)
 
 
-def _this_process() -> str:
+def this_process() -> str:
+    """Host, process id, and when the process began."""
     me = psutil.Process()
     return f"{socket.gethostname()}:{me.pid}:{me.create_time():.2f}"
 
 
-def _lives(process: str) -> bool:
+def lives(process: str) -> bool:
     """Whether the process that a tag names runs; one of another machine is taken to."""
     if not process:
         return False

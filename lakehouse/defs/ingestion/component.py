@@ -1,6 +1,7 @@
 """The `defs.yaml` component of the ingestion layer: one Airbyte connection as landing assets."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from lakehouse.defs.ingestion.sensor import landed_sensor, sync_job_name
 from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 
 
@@ -76,7 +78,7 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
     def sync_connection(
         context: dg.AssetExecutionContext, lakehouse: LakehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
-        with as_failures(context):
+        with as_failures(context), _recorded(context, lakehouse.settings, connection):
             landed = _landed(context, lakehouse.settings, connection, keys)
         for stream, key in keys.items():
             if key in context.selected_asset_keys:
@@ -85,6 +87,21 @@ def landing_assets(source: Source, connection: Connection) -> dg.AssetsDefinitio
                 yield dg.AssetMaterialization(asset_key=key, metadata=landed[stream])
 
     return sync_connection
+
+
+@contextmanager
+def _recorded(
+    context: dg.AssetExecutionContext, settings: Settings, connection: Connection
+) -> Iterator[None]:
+    """The syncs of the block are in the history afterwards, failed ones too; a run that is terminated only ends."""
+    from lakehouse.defs.ingestion.history import record_syncs
+
+    try:
+        yield
+    except LakehouseError:
+        record_syncs(settings, connection.name, context.log.warning)
+        raise
+    record_syncs(settings, connection.name, context.log.warning)
 
 
 def _landed(

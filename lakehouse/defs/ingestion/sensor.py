@@ -76,6 +76,7 @@ def _look(
         PermanentError: it has no such connection.
     """
     from lakehouse.clients.airbyte import AirbyteClient, id_of
+    from lakehouse.defs.ingestion.history import record_syncs
     from lakehouse.defs.ingestion.landed import Landed
     from lakehouse.defs.ingestion.last_sync import LastSyncChecks
     from lakehouse.defs.ingestion.told import ToldJobs
@@ -102,6 +103,8 @@ def _look(
             if found.job.finished:
                 events += checks.after(found.report)
                 cursor = _Cursor.of(found.job)
+    if jobs:
+        record_syncs(settings, connection.name, context.log.warning)
     # A tick that asks for no run counts as skipped; the reason is what people see of it.
     what = f"{len(events)} events of" if events else "nothing new from"
     reason = f"{what} connection {connection.name} of Airbyte at {settings.airbyte.url}"

@@ -17,6 +17,7 @@ from lakehouse.clients.lake_source import prepare_dremio
 from lakehouse.defs.project import declared_datasets, prepared_manifest
 from lakehouse.defs.transformation.facts import model_facts
 from lakehouse.defs.transformation.gate import Gate
+from lakehouse.defs.transformation.history import recorded
 from lakehouse.defs.transformation.leavings import remove_old
 from lakehouse.defs.transformation.lineage import column_lineage
 from lakehouse.defs.transformation.runner import Invocation
@@ -59,7 +60,8 @@ def invoke(
     context.log.info(f"dbt {' '.join(invocation.arguments)}")
     with DremioClient(settings.dremio) as dremio:
         _refresh_metadata(dremio, settings, catalog, context.selected_asset_keys)
-        for raw in invocation.events():
+        project = manifest["metadata"]["project_name"]
+        for raw in recorded(invocation, context, settings, window, project):
             context.log.info(raw["info"]["msg"])
             event = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             for told in event.to_default_asset_events(manifest, translator, context):

@@ -44,6 +44,8 @@ class Invocation:
     environ: Mapping[str, str]
     """LAKEHOUSE_ variables for the profile."""
     project_dir: Path
+    id: str | None = field(default=None, init=False)
+    """dbt's own id of the invocation; None before it began."""
     _manifest: Manifest | None = field(default=None, init=False)
     _result: dbtRunnerResult | None = field(default=None, init=False)
     _error: BaseException | None = field(default=None, init=False)
@@ -65,12 +67,16 @@ class Invocation:
         if self._result is not None and self._result.exception is not None:
             raise PermanentError(one_line(str(self._result.exception), 800), where="dbt")
 
+    @property
+    def results(self) -> list[NodeResult]:
+        """What became of each node; nothing before the end."""
+        return getattr(self._result and self._result.result, "results", None) or []
+
     def failures(self) -> list[str]:
         """One line for every node that failed."""
-        results: list[NodeResult] = getattr(self._result and self._result.result, "results", None) or []
         return [
             f"{result.node.name} {result.status}: {one_line(result.message or '')}"
-            for result in results
+            for result in self.results
             if str(result.status) in _FAILED
         ]
 
@@ -89,6 +95,7 @@ class Invocation:
         from dbt_common.events.functions import msg_to_dict
 
         def tell(message: EventMsg) -> None:
+            self.id = message.info.invocation_id  # type: ignore[attr-defined]
             if message.info.name in _TOLD:
                 queue.put(msg_to_dict(message))
 

@@ -38,8 +38,7 @@ class MetadataDatabase:
             PermanentError: a newer version made it, or it refuses the statement.
         """
         try:
-            if not self._is_migrated:
-                self._migrate()
+            self._be_ready()
             with self.engine.begin() as connection:
                 yield connection
         except OperationalError as error:
@@ -54,11 +53,17 @@ class MetadataDatabase:
         """Its address without the password."""
         return self.engine.url.render_as_string(hide_password=True)
 
-    def _migrate(self) -> None:
+    def _be_ready(self) -> None:
         """One process migrates, others wait for it: SQLite gives the transaction to one, Postgres the lock."""
+        if self._is_migrated:
+            return
         url = self.engine.url
         if url.get_backend_name() == "sqlite" and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                problem = f"the metadata database cannot be made: {error.strerror}"
+                raise TransientError(problem, where=self.where, remedy="check the directory") from error
         with self.engine.begin() as connection:
             if url.get_backend_name() == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from lakehouse.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 
@@ -25,12 +29,9 @@ def bring_up_to_date(connection: sa.Connection, where: str) -> None:
         ConfigurationError: the database is of a revision that this version does not know.
     """
     from alembic import command
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = configuration(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     current = revision_of(connection)
     if current is not None and current not in known:
@@ -40,3 +41,13 @@ def bring_up_to_date(connection: sa.Connection, where: str) -> None:
             remedy="a newer version wrote it: use that, or another LAKEHOUSE_METADATA__URL",
         )
     command.upgrade(config, "head")
+
+
+def configuration(connection: sa.Connection) -> Config:
+    """What alembic has to know: the migrations, and the connection that they run on."""
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

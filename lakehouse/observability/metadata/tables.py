@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration."""
 
 
@@ -34,7 +34,7 @@ _JSON: sa.types.TypeEngine[Any] = sa.JSON().with_variant(JSONB(), "postgresql")
 dbt_run_history = sa.Table(
     "dbt_run_history",
     metadata,
-    sa.Column("run_id", sa.Uuid, primary_key=True, comment="dbt's invocation id"),
+    sa.Column("run_id", sa.Uuid(as_uuid=False), primary_key=True, comment="dbt's invocation id"),
     sa.Column("project_name", sa.String(255)),
     sa.Column("started_at", Moment),
     sa.Column("completed_at", Moment),
@@ -47,7 +47,7 @@ dbt_run_history = sa.Table(
 airbyte_state = sa.Table(
     "airbyte_state",
     metadata,
-    sa.Column("connection_id", sa.Uuid, primary_key=True),
+    sa.Column("connection_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("state", _JSON, nullable=False),
     sa.Column("updated_at", Moment, server_default=sa.func.current_timestamp()),
 )
@@ -69,7 +69,7 @@ sync_history = sa.Table(
 partition_outcomes = sa.Table(
     "partition_outcomes",
     metadata,
-    sa.Column("run_id", sa.Uuid, primary_key=True),
+    sa.Column("run_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("asset", sa.String(512), primary_key=True, comment="its key, with slashes"),
     sa.Column("partition", sa.String(255), primary_key=True, comment="empty for an asset without partitions"),
     sa.Column("outcome", sa.String(50), nullable=False),
@@ -79,4 +79,13 @@ partition_outcomes = sa.Table(
     sa.Column("why", sa.String(50), nullable=False),
     sa.Index("partition_outcomes_by_asset", "asset", "partition", "ended"),
     sa.Index("partition_outcomes_by_end", "ended"),
+)
+
+backfills = sa.Table(
+    "backfills",
+    metadata,
+    sa.Column("backfill_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("process", sa.Text, nullable=False, comment="host, process id, and when the process began"),
+    sa.Column("started", Moment, nullable=False),
+    sa.Column("ended", Moment),
 )

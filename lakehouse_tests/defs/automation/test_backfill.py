@@ -1,75 +1,35 @@
 """Days built again on demand, and what a failure keeps from being built."""
 
+import signal
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
-from lakehouse.defs.automation.backfill import Range, backfill, chosen, every_day, failed_days
-from lakehouse.defs.automation.execute import Runner
-from lakehouse.defs.automation.plan import nodes_of
-from lakehouse.defs.automation.refresh import Step
-from lakehouse.errors import ConfigurationError
+from lakehouse.defs.automation.backfill import Range, chosen
+from lakehouse.errors import ConfigurationError, TransientError
+from lakehouse.observability.metadata.database import MetadataDatabase
+from lakehouse_tests.defs.automation.small_shop import (
+    ALL_WEEK,
+    EVERYTHING,
+    LANDED,
+    METRICS,
+    ORDERS,
+    REGIONS,
+    REVENUE,
+    Shop,
+)
 
-WEEK = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-01-08", timezone="UTC")
-EVERYTHING = Range(None, None)
-ALL_WEEK = Range(date(2025, 1, 1), date(2025, 1, 7))
-LANDED, ORDERS, REVENUE = "landing/orders", "bronze/orders", "gold/revenue"
-METRICS, REGIONS = "gold/metrics", "gold/regions"
-
-
-class Shop:
-    """orders -> revenue (by day) -> metrics; regions stand alone. `broken` days of orders fail."""
-
-    def __init__(self) -> None:
-        self.broken: set[str] = set()
-        single = dg.BackfillPolicy.single_run()
-
-        @dg.asset(key=LANDED.split("/"))
-        def landed() -> None: ...
-
-        @dg.asset(key=ORDERS.split("/"), partitions_def=WEEK, backfill_policy=single, deps=[landed])
-        def orders(context: dg.AssetExecutionContext) -> None:
-            if self.broken & set(context.partition_keys):
-                raise dg.Failure("broken")
-
-        @dg.asset(
-            key=REVENUE.split("/"), partitions_def=WEEK, backfill_policy=single, deps=[orders], pool="dbt"
-        )
-        def revenue(context: dg.AssetExecutionContext) -> None: ...
-
-        @dg.asset(key=METRICS.split("/"), deps=[revenue])
-        def metrics() -> None: ...
-
-        @dg.asset(key=REGIONS.split("/"))
-        def regions() -> None: ...
-
-        self.instance = dg.DagsterInstance.ephemeral()
-        defs = dg.Definitions(
-            assets=[landed, orders, revenue, metrics, regions], executor=dg.in_process_executor
-        )
-        self.runner = Runner(defs, self.instance, "backfill")
-        self.nodes = nodes_of(defs)
-
-    def build(self, *names: str, within: Range = ALL_WEEK, days_per_run: int = 366) -> list[str]:
-        wanted = every_day(self.nodes, chosen(self.nodes, names, upstream=True), within, names)
-        return [told(step) for step in backfill(self.runner, wanted, days_per_run=days_per_run)]
-
-    def mend(self, *names: str, within: Range = EVERYTHING) -> list[str]:
-        keys = chosen(self.nodes, names, upstream=True)
-        wanted = failed_days(self.nodes, keys, within, self.instance)
-        return [told(step) for step in backfill(self.runner, wanted, days_per_run=366)]
-
-
-def told(step: Step) -> str:
-    names = " ".join(key.path[-1] for key in step.keys)
-    days = f" {step.window[0][-2:]}-{step.window[1][-2:]}" if step.window else ""
-    return f"{names}{days}{'' if step.result.succeeded else ' failed'}"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
 
 
 def test_a_range_is_one_run_and_landing_is_left_alone(shop: Shop) -> None:
@@ -111,9 +71,64 @@ def test_failed_only_builds_the_failed_days_and_what_is_made_of_them(shop: Shop)
     shop.build(METRICS, within=Range(date(2025, 1, 3), date(2025, 1, 5)))
     assert shop.mend(METRICS) == ["orders 03-05 failed"]
     shop.broken = set()
-    assert shop.mend(METRICS, within=Range(date(2025, 1, 6), None)) == []
+    assert shop.mend(METRICS, within=Range(date(2025, 1, 6), None)) == [
+        "metrics"
+    ]  # it was left out, and has no days
     assert shop.mend(METRICS) == ["orders 03-05", "revenue 03-05", "metrics"]
     assert shop.mend(METRICS) == []
+
+
+def test_failed_only_builds_days_again_whose_test_failed(shop: Shop) -> None:
+    shop.build(METRICS)
+    shop.wrong = {"2025-01-04"}
+    assert shop.build(METRICS, within=Range(date(2025, 1, 3), date(2025, 1, 5))) == [
+        "orders 03-05",
+        "revenue 03-05 failed",
+    ]
+    shop.wrong = set()
+    assert shop.mend(METRICS) == ["revenue 03-05", "metrics"]
+    assert shop.mend(METRICS) == []
+
+
+def test_failed_only_builds_what_a_killed_backfill_had_not_begun(tmp_path: Path) -> None:
+    script = [sys.executable, "-m", "lakehouse_tests.defs.automation.small_shop", str(tmp_path), "2025-01-05"]
+    killed = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    shop = Shop(tmp_path, dg.DagsterInstance.local_temp(str(tmp_path)))
+    assert shop.runner.close_dead_runs() == 1
+    assert shop.mend(METRICS) == ["orders 04-07", "revenue 01-07", "metrics"]
+    assert shop.mend(METRICS) == []
+
+
+def test_what_a_living_backfill_plans_is_left_to_it(shop: Shop) -> None:
+    from lakehouse.defs.automation.intent import intending
+    from lakehouse.defs.automation.stale import Stale
+
+    shop.build(METRICS)
+    with intending(shop.metadata, {dg.AssetKey(ORDERS.split("/")): Stale(frozenset({"2025-01-02"}))}):
+        assert shop.mend(METRICS) == []
+    assert shop.mend(METRICS) == ["orders 02-02", "revenue 02-02", "metrics"]
+
+
+def test_a_backfill_runs_while_the_metadata_database_is_down(
+    shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    shop.metadata = shop.runner.metadata = MetadataDatabase(f"sqlite:///{tmp_path}/file/metadata.db")
+    assert shop.build(REGIONS, within=EVERYTHING) == ["regions"]
+    (run,) = shop.instance.get_runs()
+    lost = f"outcomes of run {run.run_id} are recorded once it answers"
+    assert lost in caplog.text
+    assert "--failed-only will not know of days" in caplog.text
+    assert any(lost in entry.message for entry in shop.instance.all_logs(run.run_id))
+    with pytest.raises(TransientError, match="the metadata database"):
+        shop.mend(REGIONS)
+    shop.metadata = shop.runner.metadata = MetadataDatabase(f"sqlite:///{tmp_path}/metadata.db")
+    assert shop.mend(REGIONS) == []
+    with shop.metadata.transaction() as connection:
+        assert connection.execute(sa.text("SELECT asset, why FROM partition_outcomes")).all() == [
+            (REGIONS, "backfill")
+        ]
 
 
 @pytest.mark.parametrize(

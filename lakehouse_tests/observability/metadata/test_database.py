@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,23 @@ def test_eight_processes_may_be_first_at_once(url: str, metadata: MetadataDataba
     with metadata.transaction() as connection:
         jobs = connection.execute(sa.text("SELECT job_id FROM sync_history ORDER BY 1")).scalars().all()
         assert jobs == list(range(8))
+
+
+def test_an_older_database_is_migrated_and_keeps_its_rows(url: str, metadata: MetadataDatabase) -> None:
+    from alembic import command
+
+    from lakehouse.observability.metadata.migrate import configuration
+
+    if metadata.engine.dialect.name == "sqlite":
+        Path(metadata.engine.url.database or "").parent.mkdir()
+    with metadata.engine.begin() as connection:
+        command.upgrade(configuration(connection), "0001")
+        insert = "INSERT INTO sync_history (connection, job_id, started, status, rows, bytes)"
+        connection.execute(sa.text(f"{insert} VALUES ('shop', 1, '2025-01-01 12:00:00', 'succeeded', 7, 70)"))
+    with MetadataDatabase(url).transaction() as connection:
+        assert set(sa.inspect(connection).get_table_names()) == {*tables.tables, "alembic_version"}
+        (row,) = connection.execute(sa.select(tables.tables["sync_history"]))
+    assert (row.started, row.rows, row.failure) == (datetime(2025, 1, 1, 12, tzinfo=UTC), 7, "")
 
 
 def test_a_newer_database_is_refused_in_one_line_and_left_alone(url: str, metadata: MetadataDatabase) -> None:

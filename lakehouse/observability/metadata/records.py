@@ -1,0 +1,36 @@
+"""Writing to the metadata database: rows are put in or replaced, and a database that is down stops nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lakehouse.errors import LakehouseError
+
+_ROWS_A_STATEMENT = 500
+
+
+def put(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows that give every column's value; a row of the same primary key is replaced."""
+    keys = [column.name for column in table.primary_key]
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table)
+    replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+    statement = insert.on_conflict_do_update(index_elements=keys, set_=replaced)
+    waiting = iter(rows)
+    while some := list(islice(waiting, _ROWS_A_STATEMENT)):
+        connection.execute(statement, some)
+
+
+@contextmanager
+def not_stopping(warn: Callable[[str], None], otherwise: str) -> Iterator[None]:
+    """History that cannot be written is a warning that says what becomes of it; the data matters more."""
+    try:
+        yield
+    except LakehouseError as error:
+        warn(f"{error}; {otherwise}")
