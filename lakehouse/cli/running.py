@@ -74,7 +74,7 @@ def load_graph(settings: Settings, progress: Progress, name: str, why: Why = Why
     from lakehouse.defs.automation.outcomes import record_newest
     from lakehouse.embedded.dagster_home import dagster_home
     from lakehouse.observability.metadata.database import metadata_database
-    from lakehouse.observability.metadata.records import not_stopping
+    from lakehouse.observability.metadata.losses import not_stopping
 
     progress.start("graph")
     os.environ.update({name: value for name, value in settings.environ.items() if name not in os.environ})

@@ -36,7 +36,7 @@ def build(
     @dg.asset
     def models(context: dg.AssetExecutionContext) -> None:
         target = settings.home / "dbt" / "models"
-        invocation = Invocation(arguments, target, environ, project.directory)
+        invocation = Invocation(arguments, target, environ, project.project_dir)
         for _ in recorded(invocation, context, settings, ("2025-06-01", "2025-06-02"), "lakehouse"):
             pass
 

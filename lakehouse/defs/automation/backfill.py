@@ -8,7 +8,7 @@ from datetime import date
 from difflib import get_close_matches
 from functools import partial
 from itertools import takewhile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 
@@ -19,7 +19,9 @@ from lakehouse.defs.automation.plan import Node, nodes_of, plan
 from lakehouse.defs.automation.refresh import Step, Window, contiguous
 from lakehouse.defs.automation.stale import Stale
 from lakehouse.errors import ConfigurationError
-from lakehouse.observability.metadata.database import MetadataDatabase
+
+if TYPE_CHECKING:
+    from lakehouse.observability.metadata.database import MetadataDatabase
 
 
 class Range(NamedTuple):

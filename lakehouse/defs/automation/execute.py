@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import psutil
@@ -14,8 +15,10 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from lakehouse.defs.automation.outcomes import record_run
 from lakehouse.defs.automation.why import WHY, Why
-from lakehouse.observability.metadata.database import MetadataDatabase
 from lakehouse.defs.failures import failure_line
+
+if TYPE_CHECKING:
+    from lakehouse.observability.metadata.database import MetadataDatabase
 
 STARTED_BY = "lakehouse/started_by"
 PROCESS = "lakehouse/process"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,16 +14,11 @@ from lakehouse.defs.automation.outcomes import record_newest
 from lakehouse.defs.automation.refresh import Step
 from lakehouse.defs.automation.stale import Stale
 from lakehouse.defs.automation.why import Why
-from lakehouse.observability.metadata.database import MetadataDatabase
-from lakehouse.observability.metadata.outcomes import (
-    NO_PARTITION,
-    carried_out,
-    end_backfill,
-    newest_not_made,
-    plan,
-    unended_backfills,
-)
-from lakehouse.observability.metadata.records import not_stopping
+from lakehouse.observability.metadata.losses import not_stopping
+from lakehouse.observability.metadata.outcome import NO_PARTITION
+
+if TYPE_CHECKING:
+    from lakehouse.observability.metadata.database import MetadataDatabase
 
 _WARN = logging.getLogger(__name__).warning
 _OTHERWISE = "--failed-only will not know of days that this backfill does not come to"
@@ -37,6 +33,8 @@ class Intent:
 
     def tried(self, step: Step) -> None:
         """These are no longer planned: the run has an outcome of its own."""
+        from lakehouse.observability.metadata.outcomes import carried_out
+
         if self._metadata is None or self._id is None:
             return
         assets = [key.to_user_string() for key in step.keys]
@@ -45,6 +43,8 @@ class Intent:
 
     def end(self) -> None:
         """The backfill comes to nothing more."""
+        from lakehouse.observability.metadata.outcomes import end_backfill
+
         if self._metadata is not None and self._id is not None:
             with not_stopping(_WARN, _OTHERWISE), self._metadata.transaction() as connection:
                 end_backfill(connection, self._id)
@@ -53,6 +53,8 @@ class Intent:
 @contextmanager
 def intending(metadata: MetadataDatabase | None, wanted: Mapping[dg.AssetKey, Stale]) -> Iterator[Intent]:
     """The block makes these; without a database, or while it is down, nobody knows beforehand."""
+    from lakehouse.observability.metadata.outcomes import plan
+
     id_ = None
     if metadata is not None:
         days = {key.to_user_string(): stale.days for key, stale in wanted.items()}
@@ -75,6 +77,8 @@ def not_made(
     Raises:
         TransientError, PermanentError: as `MetadataDatabase.transaction` does.
     """
+    from lakehouse.observability.metadata.outcomes import newest_not_made, unended_backfills
+
     record_newest(instance, metadata)
     names = {key.to_user_string(): key for key in keys}
     with metadata.transaction() as connection:

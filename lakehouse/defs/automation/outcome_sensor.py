@@ -9,7 +9,6 @@ from dagster import RunsFilter
 from lakehouse.defs.automation.outcomes import ENDED, record_missing
 from lakehouse.defs.failures import as_failures
 from lakehouse.defs.resources import LakehouseResource
-from lakehouse.observability.metadata.database import metadata_database
 
 _MOST_RUNS = 200
 _OVERLAP = timedelta(seconds=10)
@@ -24,6 +23,8 @@ _OVERLAP = timedelta(seconds=10)
 )
 def partition_outcomes(context: dg.SensorEvaluationContext, lakehouse: LakehouseResource) -> dg.SensorResult:
     """One tick; fails while the database is down, and the next one goes on where it stood."""
+    from lakehouse.observability.metadata.database import metadata_database
+
     cursor = datetime.fromisoformat(json.loads(context.cursor)["updated"]) if context.cursor else None
     records = context.instance.get_run_records(
         RunsFilter(statuses=ENDED, updated_after=cursor - _OVERLAP if cursor else None),

@@ -9,22 +9,18 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from lakehouse.defs.automation.why import why
 from lakehouse.defs.metadata import CHANGED
-from lakehouse.observability.metadata.database import MetadataDatabase
-from lakehouse.observability.metadata.outcomes import (
-    NO_PARTITION,
-    Outcome,
-    PartitionOutcome,
-    recorded_runs,
-    write_outcomes,
-)
-from lakehouse.observability.metadata.records import not_stopping
+from lakehouse.observability.metadata.losses import not_stopping
+from lakehouse.observability.metadata.outcome import NO_PARTITION, Outcome, PartitionOutcome
+
+if TYPE_CHECKING:
+    from lakehouse.observability.metadata.database import MetadataDatabase
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 LOOKED_BACK = 100
@@ -67,6 +63,8 @@ def record_missing(instance: dg.DagsterInstance, database: MetadataDatabase, run
     Raises:
         TransientError, PermanentError: as `MetadataDatabase.transaction` does.
     """
+    from lakehouse.observability.metadata.outcomes import recorded_runs, write_outcomes
+
     with database.transaction() as connection:
         missing = [run_id for run_id in run_ids if run_id not in recorded_runs(connection, run_ids)]
     for run_id in missing:

@@ -9,17 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from lakehouse.clients.airbyte import AirbyteClient, id_of
 from lakehouse.defs.ingestion.landed import LANDING_JOBS
-from lakehouse.observability.metadata.database import MetadataDatabase, metadata_database
-from lakehouse.observability.metadata.records import not_stopping, put
-from lakehouse.observability.metadata.tables import airbyte_state, sync_history
+from lakehouse.observability.metadata.losses import not_stopping
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from lakehouse.clients.airbyte import Job
+    from lakehouse.observability.metadata.database import MetadataDatabase
 
 
 def record_syncs(settings: Settings, connection: str, warn: Callable[[str], None]) -> None:
@@ -27,6 +24,10 @@ def record_syncs(settings: Settings, connection: str, warn: Callable[[str], None
 
     What cannot be recorded is a warning. Of a connection that was never looked at, the newest hundred jobs.
     """
+    from lakehouse.observability.metadata.database import metadata_database
+    from lakehouse.observability.metadata.records import put
+    from lakehouse.observability.metadata.tables import airbyte_state, sync_history
+
     otherwise = f"the syncs of connection {connection} are recorded after its next one"
     with not_stopping(warn, otherwise):
         database = metadata_database(settings)
@@ -45,6 +46,10 @@ def record_syncs(settings: Settings, connection: str, warn: Callable[[str], None
 
 def _newest(database: MetadataDatabase, connection: str) -> datetime | None:
     """When the newest recorded job began."""
+    import sqlalchemy as sa
+
+    from lakehouse.observability.metadata.tables import sync_history
+
     query = sa.select(sa.func.max(sync_history.c.started)).where(sync_history.c.connection == connection)
     with database.transaction() as told:
         found: datetime | None = told.execute(query).scalar()

@@ -12,9 +12,7 @@ import dagster as dg
 from lakehouse.defs.automation.why import why
 from lakehouse.defs.transformation.runner import Invocation
 from lakehouse.errors import LakehouseError
-from lakehouse.observability.metadata.database import metadata_database
-from lakehouse.observability.metadata.records import not_stopping, put
-from lakehouse.observability.metadata.tables import dbt_run_history
+from lakehouse.observability.metadata.losses import not_stopping
 from lakehouse.settings import Settings
 
 _TESTS = frozenset({"test", "unit_test"})
@@ -31,6 +29,10 @@ def recorded(
 
     Nobody else knows what is in the row: while the database is down it is lost, and the run's log says so.
     """
+    from lakehouse.observability.metadata.database import metadata_database
+    from lakehouse.observability.metadata.records import put
+    from lakehouse.observability.metadata.tables import dbt_run_history
+
     started, status = datetime.now(UTC), "interrupted"
     try:
         yield from invocation.events()

@@ -1,50 +1,19 @@
-"""What became of every asset and partition that a run was to make, and of those that a backfill planned."""
+"""The table `partition_outcomes`: outcomes of runs, and what backfills plan to make."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from uuid import uuid4
 
 import sqlalchemy as sa
 
+from lakehouse.observability.metadata.outcome import NO_PARTITION, Outcome, PartitionOutcome
 from lakehouse.observability.metadata.records import put
 from lakehouse.observability.metadata.tables import backfills, partition_outcomes
 
-NO_PARTITION = ""
 _KEYS_A_QUERY = 500
-
-
-class Outcome(StrEnum):
-    """Values of the column."""
-
-    MADE = "made"
-    CHECK_FAILED = "check failed"
-    """It was made, and a check of error severity says that it is wrong."""
-    FAILED = "failed"
-    """Making it began and did not end well."""
-    LEFT = "left"
-    """The run ended before making it began: something before it failed, or the run was killed."""
-    PLANNED = "planned"
-    """A backfill means to make it, or ended before it came to that; `run_id` is the backfill's."""
-
-
-@dataclass(frozen=True)
-class PartitionOutcome:
-    """A row."""
-
-    run_id: str
-    asset: str
-    """The key, with slashes."""
-    partition: str
-    """`NO_PARTITION` for an asset without."""
-    outcome: Outcome
-    started: datetime | None
-    ended: datetime | None
-    rows: int | None
-    why: str
 
 
 def write_outcomes(connection: sa.Connection, outcomes: Iterable[PartitionOutcome]) -> None:

@@ -1,16 +1,13 @@
-"""Writing to the metadata database: rows are put in or replaced, and a database that is down stops nobody."""
+"""Writing to the metadata database: rows are put in or replaced."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-
-from lakehouse.errors import LakehouseError
 
 _ROWS_A_STATEMENT = 500
 
@@ -25,12 +22,3 @@ def put(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, 
     waiting = iter(rows)
     while some := list(islice(waiting, _ROWS_A_STATEMENT)):
         connection.execute(statement, some)
-
-
-@contextmanager
-def not_stopping(warn: Callable[[str], None], otherwise: str) -> Iterator[None]:
-    """History that cannot be written is a warning that says what becomes of it; the data matters more."""
-    try:
-        yield
-    except LakehouseError as error:
-        warn(f"{error}; {otherwise}")

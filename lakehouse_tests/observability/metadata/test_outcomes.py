@@ -8,10 +8,8 @@ from uuid import uuid4
 import pytest
 
 from lakehouse.observability.metadata.database import MetadataDatabase
+from lakehouse.observability.metadata.outcome import NO_PARTITION, Outcome, PartitionOutcome
 from lakehouse.observability.metadata.outcomes import (
-    NO_PARTITION,
-    Outcome,
-    PartitionOutcome,
     carried_out,
     end_backfill,
     newest_not_made,
