@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
 
 from lakehouse.defs.ingestion.references import resolve
 from lakehouse.errors import ConfigurationError
-from lakehouse.observability.alerts.declaration import Alerting
 from lakehouse.settings import Settings, environment
+
+if TYPE_CHECKING:
+    from lakehouse.observability.alerts.declaration import Alerting
 
 SHIPPED = Path(__file__).with_name("alerts.yaml")
 
@@ -22,6 +25,8 @@ def alerting_of(settings: Settings) -> Alerting:
         ConfigurationError: no such file, no YAML, an unknown or wrong key, or a variable that is not set; names the
             file and the key.
     """
+    from lakehouse.observability.alerts.declaration import Alerting
+
     path = settings.alerts.file or SHIPPED
     try:
         document = yaml.safe_load(path.read_text())

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import httpx
-
 from lakehouse.defs.monitoring.look import Look
 from lakehouse.defs.monitoring.sources.checks import failed_checks
 from lakehouse.defs.monitoring.sources.daemons import failing_daemons
@@ -20,13 +18,12 @@ from lakehouse.defs.monitoring.sources.services import airbyte_answers, slow_que
 from lakehouse.defs.monitoring.sources.ticks import failed_ticks
 from lakehouse.errors import LakehouseError
 from lakehouse.observability.alerts.alert import Alert, AlertName, Severity
-from lakehouse.observability.alerts.deliver import Delivered, deliver, is_held
-from lakehouse.observability.alerts.notification import Notification
 from lakehouse.observability.alerts.silence import silenced_by
-from lakehouse.observability.alerts.sinks.post import SECONDS
 from lakehouse.observability.alerts.transitions import Found, changes
 
 if TYPE_CHECKING:
+    from lakehouse.observability.alerts.deliver import Delivered
+    from lakehouse.observability.alerts.notification import Notification
     from lakehouse.observability.alerts.store import AlertStore
 
 _LOG = logging.getLogger("lakehouse.alerts")
@@ -73,6 +70,8 @@ def evaluate(look: Look, store: AlertStore, sources: Iterable[Source] = SOURCES)
 
     A source that cannot look is an alert itself, and what it found before goes on.
     """
+    from lakehouse.observability.alerts.deliver import deliver
+
     look.kept = store.kept()
     looked_at: dict[str, str] = dict(look.kept.get(_LOOKED, {}))
     found: list[Found] = []
@@ -108,6 +107,8 @@ def evaluate(look: Look, store: AlertStore, sources: Iterable[Source] = SOURCES)
 
 def undelivered(look: Look, waiting: Iterable[Notification]) -> Iterable[Alert]:
     """One alert for each sink that has taken nothing for a while, for the other sinks to tell."""
+    from lakehouse.observability.alerts.deliver import is_held
+
     late = [told for told in waiting if look.now - told.at >= look.alerting.undelivered_after]
     for sink in sorted({told.sink for told in late if not is_held(told, look.alerting, look.now)}):
         declared = (
@@ -139,6 +140,10 @@ def _cannot_look(source: Source, error: LakehouseError) -> Alert:
 
 def tell_outside(look: Look) -> None:
     """The dead-man signal: `deadman_url` is called, for what is there to shout when the calls stop."""
+    import httpx
+
+    from lakehouse.observability.alerts.sinks.post import SECONDS
+
     if look.alerting.deadman_url is None:
         return
     try:

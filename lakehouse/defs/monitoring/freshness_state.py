@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from croniter import croniter
 from dagster._core.definitions.freshness import CronFreshnessPolicy, TimeWindowFreshnessPolicy
 
 
@@ -50,6 +49,8 @@ def freshness_of(
 
 def computed(policy: dg.FreshnessPolicy, made_at: datetime | None, now: datetime) -> str:
     """The state by the policy; UNKNOWN before the first materialization, and for policies nobody knows."""
+    from croniter import croniter
+
     if made_at is None:
         return "UNKNOWN"
     if isinstance(policy, TimeWindowFreshnessPolicy):

@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lakehouse.observability.alerts.alert import PLATFORM_GROUP, PLATFORM_OWNER
-from lakehouse.observability.alerts.declaration import Alerting
 from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from lakehouse.observability.alerts.declaration import Alerting
 
 
 @dataclass(frozen=True)
