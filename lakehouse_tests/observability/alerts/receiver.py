@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,6 +21,8 @@ class Receiver:
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
+    seconds: float = 0
+    """How long it takes to answer, after it has read."""
     _server: ThreadingHTTPServer | None = None
 
     @property
@@ -51,6 +54,7 @@ class Receiver:
                 receiver.headers.append({name.lower(): value for name, value in self.headers.items()})
                 if receiver.status == 200 and body is not None:
                     receiver.bodies.append(body)
+                time.sleep(receiver.seconds)
                 self.send_response(receiver.status)
                 self.end_headers()
                 self.wfile.write(b"ok")
