@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reflection
+from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reconciliation, Reflection
 
 Layer = Literal["landing", "bronze", "silver", "gold", "reflections", "serving"]
 Key = tuple[str, ...]
@@ -58,6 +58,7 @@ class BronzeTable:
     unique_id: str
     """dbt's unique id: `source.lakehouse.shop.shop__orders`."""
     contract: Contract = field(default_factory=Contract)
+    reconcile: tuple[Reconciliation, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -87,6 +88,7 @@ class Model:
     unique_id: str
     unique_key: tuple[str, ...] = ()
     """Columns of which no two rows have the same values; empty when the project declares none."""
+    reconcile: tuple[Reconciliation, ...] = ()
 
     @property
     def name(self) -> str:

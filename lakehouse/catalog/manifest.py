@@ -34,13 +34,15 @@ def load_catalog(manifest_path: Path) -> Catalog:
     nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "snapshot")]
     keys: dict[str, Key] = {table.unique_id: table.key for table in bronze}
     keys |= {node["unique_id"]: (_layer(node), _name(node)) for node in nodes}
-    return Catalog(
+    catalog = Catalog(
         bronze=bronze,
         models=tuple(_model(node, keys) for node in nodes),
         dashboards=tuple(
             _dashboard(node, keys) for node in manifest["exposures"].values() if node["type"] == "dashboard"
         ),
     )
+    _refuse_unknown_datasets(catalog, manifest)
+    return catalog
 
 
 def _bronze(node: dict[str, Any]) -> BronzeTable:
@@ -66,6 +68,7 @@ def _bronze(node: dict[str, Any]) -> BronzeTable:
         freshness=meta.freshness,
         unique_id=node["unique_id"],
         contract=meta.contract,
+        reconcile=meta.reconcile,
     )
 
 
@@ -90,6 +93,7 @@ def _model(node: dict[str, Any], keys: dict[str, Key]) -> Model:
         upstream=_upstream(node, keys),
         unique_id=node["unique_id"],
         unique_key=meta.unique_key,
+        reconcile=meta.reconcile,
     )
 
 
@@ -108,6 +112,19 @@ def _dashboard(node: dict[str, Any], keys: dict[str, Key]) -> Dashboard:
 
 def _upstream(node: dict[str, Any], keys: dict[str, Key]) -> tuple[Key, ...]:
     return tuple(keys[unique_id] for unique_id in node["depends_on"]["nodes"] if unique_id in keys)
+
+
+def _refuse_unknown_datasets(catalog: Catalog, manifest: dict[str, Any]) -> None:
+    """A figure can be held only against that of a dataset which is declared."""
+    for dataset in catalog.by_key.values():
+        for declared in dataset.reconcile:
+            if declared.other_key not in catalog.by_key:
+                node = (manifest["sources"] | manifest["nodes"])[dataset.unique_id]
+                raise ConfigurationError(
+                    f"meta.lakehouse.reconcile.with: no dataset is {declared.other}",
+                    where=_place(node),
+                    remedy="name a bronze table or a model by its asset key, such as bronze/shop/orders",
+                )
 
 
 def _layer(node: dict[str, Any]) -> Any:
@@ -147,8 +164,9 @@ def _validated(model: type[M], node: dict[str, Any]) -> M:
         first = error.errors()[0]
         key = ".".join(["meta.lakehouse", *(str(part) for part in first["loc"])])
         if first["type"] == "extra_forbidden":
-            known = _declared_at(model, first["loc"][:-1]).model_fields
-            problem, remedy = "unknown key", f"known are {', '.join(sorted(known))}"
+            fields = _declared_at(model, first["loc"][:-1]).model_fields
+            known = sorted(field.alias or name for name, field in fields.items())
+            problem, remedy = "unknown key", f"known are {', '.join(known)}"
         else:
             problem, remedy = first["msg"].removeprefix("Value error, "), None
         raise ConfigurationError(f"{key}: {problem}", where=_place(node), remedy=remedy) from None

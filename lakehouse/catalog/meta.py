@@ -157,6 +157,25 @@ class Contract(_Declaration):
         return self
 
 
+class Reconciliation(_Declaration):
+    """A figure of the dataset that another dataset must give too."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    other: str = Field(alias="with", pattern=r"^(bronze/[^/]+/[^/]+|(silver|gold)/[^/]+)$")
+    """The other dataset's asset key: `bronze/shop/orders`."""
+    ours: str
+    theirs: str
+    """SQL of Dremio's that aggregates the rows of a dataset into one number: `count(*)`."""
+    tolerance: float = Field(default=0, ge=0)
+    """How far apart the two may be."""
+
+    @property
+    def other_key(self) -> tuple[str, ...]:
+        """The other dataset's key in the catalogue."""
+        return tuple(self.other.split("/"))
+
+
 class TableMeta(_Declaration):
     """`meta.lakehouse` of a dbt source table: how its stream becomes a bronze table."""
 
@@ -168,6 +187,7 @@ class TableMeta(_Declaration):
     contract: Contract = Contract()
     freshness: Freshness | None = None
     owner: Owner | None = None
+    reconcile: tuple[Reconciliation, ...] = ()
 
 
 class ModelMeta(_Declaration):
@@ -178,6 +198,7 @@ class ModelMeta(_Declaration):
     owner: Owner | None = None
     unique_key: tuple[str, ...] = ()
     """Columns of which no two rows have the same values: counted after each materialization, in its days only."""
+    reconcile: tuple[Reconciliation, ...] = ()
     reflections: tuple[Reflection, ...] = ()
 
     @model_validator(mode="after")

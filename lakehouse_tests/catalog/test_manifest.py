@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lakehouse.catalog.manifest import load_catalog
-from lakehouse.catalog.meta import Contract
+from lakehouse.catalog.meta import Contract, ExposureMeta
 from lakehouse.errors import ConfigurationError
 
 
@@ -130,3 +130,31 @@ def test_wrong_declarations_are_one_clear_line(tmp_path: Path, node: dict[str, A
 def test_no_manifest_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="run `dbt parse`"):
         load_catalog(tmp_path / "manifest.json")
+
+
+def test_figures_are_held_against_a_declared_dataset(tmp_path: Path) -> None:
+    def declared(other: str) -> dict[str, Any]:
+        return model(reconcile=[{"with": other, "ours": "count(*)", "theirs": "sum(n)", "tolerance": 0.5}])
+
+    (found,) = load_catalog(manifest(tmp_path, source(), declared("bronze/shop/orders"))).models
+    (reconciliation,) = found.reconcile
+    assert reconciliation.other_key == ("bronze", "shop", "orders")
+    with pytest.raises(ConfigurationError, match=r"marts.yml: fct_orders: .*no dataset is gold/nothing"):
+        load_catalog(manifest(tmp_path, source(), declared("gold/nothing")))
+    with pytest.raises(ConfigurationError, match=r"reconcile.0.with: String should match"):
+        load_catalog(manifest(tmp_path, source(), declared("orders")))
+    misspelt = model(reconcile=[{"whith": "gold/fct_orders", "ours": "count(*)", "theirs": "count(*)"}])
+    with pytest.raises(ConfigurationError, match=r"reconcile\.0\.\w+: "):
+        load_catalog(manifest(tmp_path, source(), misspelt))
+    unknown = model(reconcile=[{"with": "gold/fct_orders", "ours": "1", "theirs": "1", "severity": "warn"}])
+    with pytest.raises(ConfigurationError, match="unknown key; known are ours, theirs, tolerance, with"):
+        load_catalog(manifest(tmp_path, unknown))
+
+
+def test_a_dashboard_has_no_column_that_tells_how_new_it_is(tmp_path: Path) -> None:
+    freshness = {"fail_after": "1h", "column": "day"}
+    (found,) = load_catalog(manifest(tmp_path, model(freshness=freshness))).models
+    assert found.freshness
+    assert found.freshness.column == "day"
+    with pytest.raises(ValueError, match="a dashboard has no rows of its own"):
+        ExposureMeta.model_validate({"freshness": freshness})

@@ -60,6 +60,16 @@ class History:
         """Whether a materialization after that storage id changed something."""
         return next(self._changes(key, after), None) is not None
 
+    def changed_by_another_run(
+        self, key: dg.AssetKey, run_id: str, after: float, days: Sequence[str] | None = None
+    ) -> bool:
+        """Whether a run other than this one changed the asset after a time, in seconds since 1970."""
+        wanted = AssetRecordsFilter(asset_key=key, asset_partitions=days, after_timestamp=after)
+        newest = self._instance.fetch_materializations(wanted, limit=_PAGE).records
+        return any(
+            record.run_id != run_id and _tells_of_changes(record.asset_materialization) for record in newest
+        )
+
     def days_changed_after(self, key: dg.AssetKey, made_at: Mapping[str, int]) -> set[str]:
         """Partitions that changed after the storage id that `made_at` has for them."""
         newer = [day for day, at in self.days_made_at(key).items() if at > made_at.get(day, -1)]

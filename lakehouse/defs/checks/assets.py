@@ -8,12 +8,19 @@ from lakehouse.defs.checks.columns import COLUMNS_AS_BEFORE
 from lakehouse.defs.checks.current import DATA_IS_CURRENT
 from lakehouse.defs.checks.keys import KEYS_ARE_UNIQUE
 from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look, looking
+from lakehouse.defs.checks.reconcile import RECONCILES
 from lakehouse.defs.checks.rows import ROW_COUNT_IS_USUAL
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 from lakehouse.errors import LakehouseError, TransientError
 
-KINDS: tuple[Kind, ...] = (DATA_IS_CURRENT, ROW_COUNT_IS_USUAL, COLUMNS_AS_BEFORE, KEYS_ARE_UNIQUE)
+KINDS: tuple[Kind, ...] = (
+    DATA_IS_CURRENT,
+    ROW_COUNT_IS_USUAL,
+    COLUMNS_AS_BEFORE,
+    KEYS_ARE_UNIQUE,
+    RECONCILES,
+)
 
 
 @dg.definitions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -11,8 +10,6 @@ from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look
 
 NAME = "keys_are_unique"
-MANY_ROWS, AT_MOST_EVERY = 1_000_000, timedelta(hours=1)
-"""A table of more rows is counted whole once in that time, however often it is materialized."""
 _MOST, _EXAMPLES = 1000, 5
 
 
@@ -25,11 +22,7 @@ def _look_at(dataset: Dataset, look: Look) -> Facts:
     from lakehouse.clients.dremio import quoted
 
     whole = not look.is_of_days(dataset)
-    if (
-        whole
-        and look.stored(dataset).rows > MANY_ROWS
-        and (lately := look.lately(dataset, NAME, AT_MOST_EVERY))
-    ):
+    if whole and (lately := look.spared(dataset, NAME, dataset)):
         return lately
     columns = [quoted(column) for column in key_of(dataset)]
     key, missing = ", ".join(columns), " OR ".join(f"{column} IS NULL" for column in columns)
@@ -59,7 +52,7 @@ def _look_at(dataset: Dataset, look: Look) -> Facts:
             "repeated_keys": len(repeated),
             "repeated_rows": sum(row["times"] for row in repeated),
             "rows_without_key": rows,
-            **look.asked_now(),
+            **(look.asked_now() if whole else {}),
         },
     }
 

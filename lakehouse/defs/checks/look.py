@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lakehouse.clients.dremio import DremioClient
     from lakehouse.lake.table_files import TableFile
 
+MANY_ROWS, AT_MOST_EVERY = 1_000_000, timedelta(hours=1)
+"""A table of more rows is read whole once in that time, however often it is materialized."""
+
 Dataset = BronzeTable | Model
 Days = tuple[str, str]
 Facts = dict[str, Any]
@@ -91,8 +94,12 @@ class Look:
             self._stored[name] = Stored(table, current_files(table))
         return self._stored[name]
 
-    def ask(self, dataset: Dataset, columns: str, *, rest: str = "") -> list[dict[str, Any]]:
+    def ask(
+        self, dataset: Dataset, columns: str, *, rest: str = "", whole: bool = False
+    ) -> list[dict[str, Any]]:
         """`SELECT columns FROM dataset`, over Flight, and only of the run's days where the dataset has days.
+
+        `whole` is for every day.
 
         Raises:
             ServiceDownError, ServiceRefusedError, TransientError: Dremio is down, or refuses the statement.
@@ -104,7 +111,7 @@ class Look:
             # A real Dremio does not see at once what others commit; the embedded engine does.
             self._dremio.execute(f"ALTER TABLE {relation} REFRESH METADATA")
             self._told.add(relation)
-        sql = f"SELECT {columns} FROM {relation}{self._where(dataset)} {rest}"  # noqa: S608  as the project declares
+        sql = f"SELECT {columns} FROM {relation}{'' if whole else self._where(dataset)} {rest}"  # noqa: S608  as the project declares
         return self._dremio.query(sql).to_pylist()
 
     def is_of_days(self, dataset: Dataset) -> bool:
@@ -114,6 +121,12 @@ class Look:
     def before(self, dataset: Dataset, check: str, most: int = 1) -> list[Before]:
         """What the check found before, newest first."""
         return found_before(self.instance, dg.AssetCheckKey(dg.AssetKey(dataset.key), check), most)
+
+    def spared(self, dataset: Dataset, check: str, *whole: Dataset) -> Facts | None:
+        """What the check found lately, where it would read a big table whole: that is done once an hour."""
+        if all(self.stored(table).rows <= MANY_ROWS for table in whole if is_table(table)):
+            return None
+        return self.lately(dataset, check, AT_MOST_EVERY)
 
     def lately(self, dataset: Dataset, check: str, within: timedelta) -> Facts | None:
         """What the check found when it last asked, if that was well and not longer ago than this."""

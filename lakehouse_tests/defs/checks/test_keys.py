@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from lakehouse.catalog.meta import PartitionBy
-from lakehouse.defs.checks import keys
+from lakehouse.defs.checks import look
 from lakehouse.defs.checks.keys import NAME
 from lakehouse_tests.defs.checks.conftest import Orders, gold, look_at, numbers, order, outcome
 from lakehouse_tests.warehouse import Warehouse
@@ -53,7 +53,7 @@ def test_only_the_days_of_the_run_are_read(warehouse: Warehouse) -> None:
 def test_a_big_table_is_not_counted_again_and_again(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "MANY_ROWS", 1)
+    monkeypatch.setattr(look, "MANY_ROWS", 1)
     model = gold("big", unique_key=("order_id",))
     one = ("1", "'a'", "2025-01-01")
     fill(warehouse, model.name, one, ("2", "'a'", "2025-01-01"))
@@ -62,7 +62,7 @@ def test_a_big_table_is_not_counted_again_and_again(
     second = look_at(warehouse, model)[NAME]
     assert numbers(second) == numbers(first)
     assert outcome(second) == "PASS"
-    monkeypatch.setattr(keys, "MANY_ROWS", 2)
+    monkeypatch.setattr(look, "MANY_ROWS", 2)
     assert outcome(look_at(warehouse, model)[NAME]) == "ERROR"
 
 
