@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from lakehouse.defs.automation.policy import with_condition
 from lakehouse.defs.policies import with_policies
 
 
@@ -15,7 +16,8 @@ def defs() -> dg.Definitions:
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     return dg.Definitions.merge(
         loaded.permissive_map_resolved_asset_specs(
-            func=with_policies, selection=dg.AssetSelection.all().materializable()
+            func=lambda spec: with_condition(with_policies(spec)),
+            selection=dg.AssetSelection.all().materializable(),
         ),
         # A step process of its own costs seconds of imports; the work itself runs in Airbyte and Dremio.
         dg.Definitions(executor=dg.in_process_executor),

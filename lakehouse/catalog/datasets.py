@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reconciliation, Reflection
+from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reconciliation, Reflection, Tier
 
 Layer = Literal["landing", "bronze", "silver", "gold", "reflections", "serving"]
 Key = tuple[str, ...]
@@ -59,6 +59,7 @@ class BronzeTable:
     """dbt's unique id: `source.lakehouse.shop.shop__orders`."""
     contract: Contract = field(default_factory=Contract)
     reconcile: tuple[Reconciliation, ...] = ()
+    schedule: Tier | None = None
 
     @property
     def key(self) -> Key:

@@ -69,6 +69,7 @@ def _bronze(node: dict[str, Any]) -> BronzeTable:
         unique_id=node["unique_id"],
         contract=meta.contract,
         reconcile=meta.reconcile,
+        schedule=meta.schedule,
     )
 
 

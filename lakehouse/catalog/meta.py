@@ -176,6 +176,10 @@ class Reconciliation(_Declaration):
         return tuple(self.other.split("/"))
 
 
+Tier = Literal["every_15_minutes", "every_6_hours", "daily"]
+"""How often a table is synced at least, from the most to the least often."""
+
+
 class TableMeta(_Declaration):
     """`meta.lakehouse` of a dbt source table: how its stream becomes a bronze table."""
 
@@ -185,6 +189,8 @@ class TableMeta(_Declaration):
     primary_key: tuple[str, ...] = Field(min_length=1)
     partition_by: PartitionBy | None = None
     contract: Contract = Contract()
+    schedule: Tier | None = None
+    """A connection is synced as often as the most frequent of its tables; without any, by the nightly batch only."""
     freshness: Freshness | None = None
     owner: Owner | None = None
     reconcile: tuple[Reconciliation, ...] = ()
