@@ -11,8 +11,10 @@ import dagster as dg
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from lakehouse.defs.automation.environments import environments
 from lakehouse.defs.automation.plan import nodes_of, plan
 from lakehouse.defs.project import prepared_manifest
+from lakehouse_tests.defs.conftest import graph_of
 
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
@@ -56,8 +58,35 @@ def describe(node: Any) -> dict[str, Any]:
     }
 
 
-def test_jobs(graph: dg.Definitions) -> None:
-    assert [job.name for job in graph.resolve_all_job_defs()] == ["__ASSET_JOB", "sync_flights", "sync_shop"]
+@pytest.mark.parametrize("environment", ["local", "production"])
+def test_what_runs_by_itself(environment: str, snapshot: SnapshotAssertion) -> None:
+    repository = graph_of(environment).get_repository_def()
+    graph = repository.asset_graph
+    assert {
+        "jobs": sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
+        "schedules": {
+            schedule.name: f"{schedule.cron_schedule} {schedule.execution_timezone}, {schedule.default_status.value}"
+            for schedule in sorted(repository.schedule_defs, key=lambda schedule: schedule.name)
+        },
+        "sensors": {
+            sensor.name: f"every {sensor.minimum_interval_seconds} s, {sensor.default_status.value}"
+            for sensor in sorted(repository.sensor_defs, key=lambda sensor: sensor.name)
+        },
+        "conditions": {
+            key.to_user_string(): condition.get_label()
+            for key in graph.toposorted_asset_keys
+            if (condition := graph.get(key).automation_condition)
+        },
+    } == snapshot
+
+
+def test_every_condition_is_evaluated_by_one_of_our_sensors() -> None:
+    """Dagster would make a sensor of its own for the others, and leave it off."""
+    for environment in environments():
+        repository = graph_of(environment).get_repository_def()
+        assert not any(
+            sensor.name == "default_automation_condition_sensor" for sensor in repository.sensor_defs
+        )
 
 
 def test_every_asset_has_an_owner_and_a_freshness_policy(graph: dg.Definitions) -> None:
