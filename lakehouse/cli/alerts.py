@@ -57,22 +57,21 @@ def list_(*, as_json: AsJson = False) -> None:
     from lakehouse.observability.alerts.store import alert_store
     from lakehouse.settings import load_settings
 
-    now = datetime.now(UTC)
-    with alert_store(load_settings().home) as store:
-        firing = [_row(one) for one in store.open().values()]
-        waiting = [
-            {
-                "sink": told.sink,
-                "key": told.alert.key,
-                "transition": told.transition,
-                "since": told.at.isoformat(),
-            }
-            for told in store.undelivered()
-        ]
-        silences = [
-            {"pattern": silence.pattern, "until": silence.until.isoformat()}
-            for silence in store.silences(now)
-        ]
+    store = alert_store(load_settings())
+    firing = [_row(one) for one in store.open().values()]
+    waiting = [
+        {
+            "sink": told.sink,
+            "key": told.alert.key,
+            "transition": told.transition,
+            "since": told.at.isoformat(),
+        }
+        for told in store.undelivered()
+    ]
+    silences = [
+        {"pattern": silence.pattern, "until": silence.until.isoformat()}
+        for silence in store.silences(datetime.now(UTC))
+    ]
     if as_json:
         print(json.dumps({"firing": firing, "undelivered": waiting, "silences": silences}, indent=1))
         return
@@ -100,9 +99,9 @@ def silence(
     from lakehouse.observability.alerts.store import alert_store
     from lakehouse.settings import load_settings
 
-    with alert_store(load_settings().home) as store:
-        made = store.silence(key, datetime.now(UTC) + _duration(duration))
-        covered = sorted(one.alert.key for one in store.open().values() if made.covers(one.alert))
+    store = alert_store(load_settings())
+    made = store.silence(key, datetime.now(UTC) + _duration(duration))
+    covered = sorted(one.alert.key for one in store.open().values() if made.covers(one.alert))
     if as_json:
         print(json.dumps({"pattern": made.pattern, "until": made.until.isoformat(), "firing": covered}))
         return

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from lakehouse.cli import main
+from lakehouse.observability.alerts.silence import silenced_by
 from lakehouse.observability.alerts.store import alert_store
 from lakehouse.observability.alerts.transitions import Found, changes
+from lakehouse.settings import load_settings
 from lakehouse_tests.observability.alerts.made import alert
 from lakehouse_tests.observability.alerts.receiver import Receiver
 
@@ -38,21 +40,21 @@ def run(*arguments: str) -> int:
 def fire(home: Path, *subjects: str) -> None:
     now = datetime.now(UTC)
     found = [Found("test", alert(subject)) for subject in subjects]
-    with alert_store(home) as store:
-        covers = store.silences(now)
-        store.record(
-            now,
-            {},
-            lambda before: changes(
-                before,
-                found,
-                {"test"},
-                now=now,
-                routes_of=lambda _: {"hook": "all"},
-                silenced=lambda one: any(silence.covers(one) for silence in covers),
-                hold={},
-            ),
-        )
+    store = alert_store(load_settings(home))
+    covered = silenced_by(store.silences(now))
+    store.record(
+        now,
+        {},
+        lambda before: changes(
+            before,
+            found,
+            {"test"},
+            now=now,
+            routes_of=lambda _: {"hook": "all"},
+            silenced=covered,
+            hold={},
+        ),
+    )
 
 
 def test_nothing_fires(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

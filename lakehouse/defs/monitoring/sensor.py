@@ -27,8 +27,8 @@ def alerts_sensor(context: dg.SensorEvaluationContext, lakehouse: LakehouseResou
     if repository is None:
         raise dg.DagsterInvariantViolationError("a sensor without its repository knows no assets")
     settings = lakehouse.settings
-    with as_failures(), alert_store(settings.home) as store:
+    with as_failures():
         look = Look(context.instance, settings, alerting_of(settings), repository)
-        evaluated = evaluate(look, store)
+        evaluated = evaluate(look, alert_store(settings))
         tell_outside(look)
     return dg.SkipReason(evaluated.line)

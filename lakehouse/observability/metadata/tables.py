@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration."""
 
 
@@ -88,4 +88,40 @@ backfills = sa.Table(
     sa.Column("process", sa.Text, nullable=False, comment="host, process id, and when the process began"),
     sa.Column("started", Moment, nullable=False),
     sa.Column("ended", Moment),
+)
+
+open_alerts = sa.Table(
+    "open_alerts",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("source", sa.String(50), nullable=False, comment="what looked, such as freshness"),
+    sa.Column("alert", _JSON, nullable=False),
+    sa.Column("told", _JSON, nullable=False, comment="by sink the severity that it was told, and the route"),
+)
+
+undelivered_notifications = sa.Table(
+    "undelivered_notifications",
+    metadata,
+    # Never used again: what a killed process has sent, the next one sends under the same number.
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("sink", sa.String(255), nullable=False),
+    sa.Column("route", sa.String(255), nullable=False),
+    sa.Column("transition", sa.String(50), nullable=False, comment="firing or resolved"),
+    sa.Column("alert", _JSON, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+alert_silences = sa.Table(
+    "alert_silences",
+    metadata,
+    sa.Column("pattern", sa.String(1024), primary_key=True),
+    sa.Column("until", Moment, nullable=False),
+)
+
+kept_by_alerts = sa.Table(
+    "kept_by_alerts",
+    metadata,
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("value", _JSON, nullable=False),
 )

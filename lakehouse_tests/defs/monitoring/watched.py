@@ -110,8 +110,7 @@ class Watched:
     def tick(self, sources: Iterable[Source] = OF_ASSETS, **later: float) -> Evaluated:
         """A whole look, some time later."""
         self.now += timedelta(**later)
-        with alert_store(self.home) as store:
-            return evaluate(self.look(), store, sources)
+        return evaluate(self.look(), alert_store(self.settings), sources)
 
     def make(self, *keys: dg.AssetKey, job: str = "__ASSET_JOB", **tags: str) -> dg.ExecuteInProcessResult:
         """A run, as Dagster's own."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.observability.alerts.store import alert_store
 from lakehouse_tests.embedded.airbyte.fixtures import eventually
+from lakehouse_tests.observability.alerts.pipeline import store_of
 from lakehouse_tests.observability.alerts.receiver import Receiver
 from lakehouse_tests.observability.alerts.worker import look_at
 
@@ -42,9 +42,9 @@ def test_kill_nine(tmp_path: Path, receiver: Receiver) -> None:
         return process
 
     def knows(subjects: set[str]) -> bool:
-        with alert_store(tmp_path) as store:
-            return set(store.open()) == {f"AssetStale/{subject}" for subject in subjects}
+        return set(store.open()) == {f"AssetStale/{subject}" for subject in subjects}
 
+    store = store_of(tmp_path)
     firing: set[str] = set()
     expected: dict[str, int] = dict.fromkeys(SUBJECTS, 0)
     show(firing)
@@ -61,8 +61,7 @@ def test_kill_nine(tmp_path: Path, receiver: Receiver) -> None:
         eventually(partial(knows, firing), 60)
 
     def all_is_told() -> bool:
-        with alert_store(tmp_path) as store:
-            return not store.undelivered()
+        return not store.undelivered()
 
     eventually(all_is_told, 60)
     process.kill()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from lakehouse.observability.alerts.alert import AlertName
-from lakehouse.observability.alerts.store import alert_store
 from lakehouse_tests.observability.alerts.made import NOON, alert
 from lakehouse_tests.observability.alerts.pipeline import Pipeline, alerting
 from lakehouse_tests.observability.alerts.receiver import Receiver
@@ -92,8 +91,7 @@ def test_quiet_hours_hold_back_all_but_critical(tmp_path: Path, receiver: Receiv
 def test_a_silence_holds_what_fires_and_not_what_is_over(tmp_path: Path, receiver: Receiver) -> None:
     looks = pipeline(tmp_path, receiver)
     looks.tick(alert())
-    with alert_store(tmp_path) as store:
-        store.silence("gold/*", looks.now + timedelta(hours=2))
+    looks.store.silence("gold/*", looks.now + timedelta(hours=2))
     days = alert("gold/days")
     looks.tick(days)  # orders is over
     assert receiver.told == [("firing", ORDERS), ("resolved", ORDERS)]
@@ -102,8 +100,7 @@ def test_a_silence_holds_what_fires_and_not_what_is_over(tmp_path: Path, receive
     assert len(receiver.told) == 2
     looks.tick(days, hours=2)
     assert receiver.told[2:] == [("firing", DAYS)]
-    with alert_store(tmp_path) as store:
-        assert store.silences(NOON) == []
+    assert looks.store.silences(NOON) == []
 
 
 def test_what_must_last_is_told_when_it_did(tmp_path: Path, receiver: Receiver) -> None:
