@@ -1,20 +1,52 @@
 {#
-  Incremental models build a window of days: the vars min_date (inclusive) and max_date (exclusive), ISO dates.
-  Without them, and with --full-refresh, they build all days.
-#}
+  Incremental models build a window of periods: from min_date (inclusive) to max_date (exclusive), ISO dates, or from
+  min_time to max_time, `YYYY-MM-DD HH:MM:SS` in UTC. Without any, and with --full-refresh, they build everything.
 
-{%- macro in_window(column) -%}
-  {%- set first, end = var('min_date', none), var('max_date', none) -%}
-  {%- if first is none and end is none -%}
+  The condition that a column lies in the window. `type` is the column's, date or timestamp; by default that of the
+  model's own partition column. With lookback=true it lies in what the model may read: the window, and before it
+  as much as the model's `lookback` declares.
+#}
+{%- macro in_window(column, type=none, lookback=false) -%}
+  {%- set given = [var('min_date', none), var('max_date', none), var('min_time', none), var('max_time', none)] -%}
+  {%- if given == [none, none, none, none] -%}
     1 = 1
   {%- else -%}
-    {%- for day in (first, end) if not modules.re.match('\\d{4}-\\d{2}-\\d{2}$', day | string) -%}
-      {% do exceptions.raise_compiler_error(
-          "a window is two ISO dates, min_date (inclusive) and max_date (exclusive), not " ~ first ~ " and " ~ end
-      ) %}
-    {%- endfor -%}
-    {{ column }} >= date '{{ first }}' and {{ column }} < date '{{ end }}'
+    {%- set kind = type or partition_column_type() -%}
+    {%- set first, end = window_bounds(kind, lookback) -%}
+    {{ column }} >= {{ kind }} '{{ first }}' and {{ column }} < {{ kind }} '{{ end }}'
   {%- endif -%}
+{%- endmacro -%}
+
+{%- macro window_bounds(kind, lookback) -%}
+  {%- set declared = declared_here() -%}
+  {%- set unit, pattern = ('date', '\\d{4}-\\d{2}-\\d{2}$') if kind == 'date'
+      else ('time', '\\d{4}-\\d{2}-\\d{2} \\d{2}:\\d{2}:\\d{2}$') -%}
+  {%- set from = 'read_' if lookback else 'min_' -%}
+  {%- set bounds = [var(from ~ unit, none), var('max_' ~ unit, none)] -%}
+  {%- if kind != 'date' and bounds == [none, none] and declared.get('partition_by', {}).get('timezone', 'UTC') == 'UTC' -%}
+    {%- set bounds = [var(from ~ 'date', none) ~ ' 00:00:00', var('max_date', none) ~ ' 00:00:00'] -%}
+  {%- endif -%}
+  {%- for bound in bounds if not modules.re.match(pattern, bound | string) -%}
+    {% do exceptions.raise_compiler_error(
+        "the window of a " ~ kind ~ " is two ISO " ~ unit ~ "s, " ~ from ~ unit ~ " (inclusive) and max_" ~ unit
+        ~ " (exclusive), not " ~ bounds[0] ~ " and " ~ bounds[1]
+    ) %}
+  {%- endfor -%}
+  {{ return(bounds) }}
+{%- endmacro -%}
+
+{#- `meta.lakehouse` of the model that is built. -#}
+{%- macro declared_here() -%}
+  {{ return((model.config.get('meta') or {}).get('lakehouse') or {}) }}
+{%- endmacro -%}
+
+{%- macro partition_column() -%}
+  {{ return(declared_here().get('partition_by', {}).get('column') or config.require('partition_by')[0]) }}
+{%- endmacro -%}
+
+{%- macro partition_column_type() -%}
+  {%- set kind = model.columns.get(partition_column(), {}).get('data_type') or 'date' -%}
+  {{ return('timestamp' if kind | lower == 'timestamp' else 'date') }}
 {%- endmacro -%}
 
 {#
@@ -25,10 +57,9 @@
   and its partitions without a materialization, until it runs again.
 #}
 {%- macro dremio__get_incremental_append_sql(source_relation, target_relation, dest_columns) -%}
-  {%- set days = config.require('partition_by') -%}
   {%- set columns = dest_columns | map(attribute='quoted') | join(', ') -%}
   {%- call statement('delete_window') -%}
-    delete from {{ target_relation }} where {{ in_window(adapter.quote(days[0])) }}
+    delete from {{ target_relation }} where {{ in_window(adapter.quote(partition_column())) }}
   {%- endcall -%}
   insert into {{ target_relation }} ({{ columns }})
   select {{ columns }} from {{ source_relation }}

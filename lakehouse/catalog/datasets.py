@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reconciliation, Reflection, Tier
@@ -90,6 +91,8 @@ class Model:
     unique_key: tuple[str, ...] = ()
     """Columns of which no two rows have the same values; empty when the project declares none."""
     reconcile: tuple[Reconciliation, ...] = ()
+    lookback: timedelta | None = None
+    """How far before its window a run reads."""
 
     @property
     def name(self) -> str:

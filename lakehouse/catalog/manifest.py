@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from lakehouse.catalog.datasets import BronzeTable, Catalog, Column, Dashboard, Key, Model, Relation
 from lakehouse.catalog.meta import ExposureMeta, ModelMeta, TableMeta
+from lakehouse.catalog.periods import refuse_unsupported
 from lakehouse.errors import ConfigurationError
 
 MODEL_LAYERS = ("silver", "gold")
@@ -23,7 +24,8 @@ def load_catalog(manifest_path: Path) -> Catalog:
 
     Raises:
         ConfigurationError: no manifest, an unknown `meta.lakehouse` key, a schema that is no layer, a table
-            whose name does not begin with its source's; each names the file and the key.
+            whose name does not begin with its source's, partitions that are not supported; each names the file and
+            the key.
     """
     if not manifest_path.is_file():
         raise ConfigurationError(
@@ -34,9 +36,16 @@ def load_catalog(manifest_path: Path) -> Catalog:
     nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "snapshot")]
     keys: dict[str, Key] = {table.unique_id: table.key for table in bronze}
     keys |= {node["unique_id"]: (_layer(node), _name(node)) for node in nodes}
+    models = tuple(_model(node, keys) for node in nodes)
+    places = {node["unique_id"]: _place(node) for node in (*nodes, *manifest["sources"].values())}
+    declared: list[BronzeTable | Model] = [*bronze, *models]
+    datasets = {dataset.key: dataset for dataset in declared}
+    for dataset in declared:
+        above = [datasets[key] for key in dataset.upstream] if isinstance(dataset, Model) else []
+        refuse_unsupported(dataset, above, places[dataset.unique_id])
     catalog = Catalog(
         bronze=bronze,
-        models=tuple(_model(node, keys) for node in nodes),
+        models=models,
         dashboards=tuple(
             _dashboard(node, keys) for node in manifest["exposures"].values() if node["type"] == "dashboard"
         ),
@@ -95,6 +104,7 @@ def _model(node: dict[str, Any], keys: dict[str, Key]) -> Model:
         unique_id=node["unique_id"],
         unique_key=meta.unique_key,
         reconcile=meta.reconcile,
+        lookback=meta.lookback,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 _DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -52,16 +53,43 @@ class Freshness(_Declaration):
         return self
 
 
+Granularity = Literal["hour", "day", "month"]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no IANA time zone, such as UTC or Europe/Berlin")
+    return name
+
+
 class PartitionBy(_Declaration):
-    """Partitions by the period of a date or timestamp column."""
+    """Partitions by the period of a date or timestamp column.
+
+    A timestamp is one in UTC. Periods in another time zone are those of a date column, which holds that zone's days.
+    """
 
     column: str
-    granularity: Literal["day"] = "day"
+    granularity: Granularity = "day"
     start: date
+    """The first day of the first period."""
     end: date | None = None
     """Exclusive; for data sets that are complete."""
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """Where days and months begin (IANA name)."""
     expression: str | None = None
     """SQL that gives the column from the landed ones, where the source has no such column (bronze only)."""
+
+    @model_validator(mode="after")
+    def _whole_periods(self) -> PartitionBy:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("end must be after start")
+        if self.granularity == "month":
+            for name, day in (("start", self.start), ("end", self.end)):
+                if day is not None and day.day != 1:
+                    raise ValueError(f"{name} must be the first day of a month")
+        if self.granularity == "hour" and self.timezone != "UTC":
+            raise ValueError("hours are those of UTC; remove timezone")
+        return self
 
 
 class Dimension(_Declaration):
@@ -200,6 +228,9 @@ class ModelMeta(_Declaration):
     """`meta.lakehouse` of a dbt model or snapshot."""
 
     partition_by: PartitionBy | None = None
+    lookback: Duration | None = None
+    """How far before its window a run reads the datasets that have partitions; the window that it writes stays.
+    A change of a period then reaches the later periods that read it."""
     freshness: Freshness | None = None
     owner: Owner | None = None
     unique_key: tuple[str, ...] = ()
@@ -213,6 +244,17 @@ class ModelMeta(_Declaration):
             raise ValueError(
                 "partition_by.expression is for source tables; a model computes the column in its SQL"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_lookback(self) -> ModelMeta:
+        if self.lookback is None:
+            return self
+        if self.partition_by is None or self.partition_by.granularity == "month":
+            raise ValueError("lookback is for models with partitions by hour or day")
+        unit = self.partition_by.granularity
+        if not self.lookback or self.lookback % timedelta(**{f"{unit}s": 1}):
+            raise ValueError(f"lookback must be whole {unit}s, and at least one")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ def model(**meta: Any) -> dict[str, Any]:
         "config": {"materialized": "table", "meta": {"lakehouse": meta}},
         "depends_on": {"nodes": ["source.lakehouse.shop.shop__orders"]},
     }
+
+
+def by(kind: str = "date", lookback: str | None = None, **partition_by: Any) -> dict[str, Any]:
+    """A model with partitions by the column `day` of this type."""
+    declared = {"column": "day", "start": "2025-01-01", **partition_by}
+    meta = {"partition_by": declared, **({"lookback": lookback} if lookback else {})}
+    return {**model(**meta), "columns": {"day": {"name": "day", "data_type": kind}}}
 
 
 def manifest(tmp_path: Path, *nodes: dict[str, Any]) -> Path:
@@ -116,6 +124,21 @@ def test_a_contract(tmp_path: Path) -> None:
             {**model(partition_by={"column": "day", "start": "2025-01-01"}), "resource_type": "snapshot"},
             "models/marts/marts.yml: fct_orders: meta.lakehouse.partition_by: a snapshot has no partitions; remove it",
         ),
+        (by(granularity="week"), "meta.lakehouse.partition_by.granularity: Input should be 'hour', 'day' or 'month'"),
+        (by(timezone="Mars/Olympus"), "partition_by.timezone: 'Mars/Olympus' is no IANA time zone"),
+        (by(granularity="month", start="2025-01-02"), "partition_by: start must be the first day of a month"),
+        (by(end="2025-01-01"), "partition_by: end must be after start"),
+        (by(granularity="hour", timezone="Europe/Berlin"), "partition_by: hours are those of UTC"),
+        (by(granularity="hour"), "partition_by.column: day is declared as date; hours need a column of data_type timestamp"),
+        (by("timestamp", timezone="Europe/Berlin"), "days in Europe/Berlin need a column of data_type date"),
+        (by("varchar", granularity="month"), "declared as varchar; months need a column of data_type date or timestamp"),
+        (by(lookback="36h"), "meta.lakehouse: lookback must be whole days, and at least one"),
+        (by(granularity="month", lookback="1d"), "meta.lakehouse: lookback is for models with partitions by hour or day"),
+        (model(lookback="1d"), "meta.lakehouse: lookback is for models with partitions by hour or day"),
+        (
+            source(partition_by={"column": "day", "granularity": "hour", "start": "2025-01-01"}),
+            "models/sources.yml: shop__orders: meta.lakehouse.partition_by.granularity: a bronze table has days, not hours",
+        ),
         ({**model(), "schema": "platinum"}, "schema 'platinum' is no layer; allowed are silver, gold"),
     ],
 )  # fmt: skip
@@ -125,6 +148,40 @@ def test_wrong_declarations_are_one_clear_line(tmp_path: Path, node: dict[str, A
         load_catalog(manifest(tmp_path, *nodes))
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("below", "line"),
+    [
+        (
+            by(timezone="Europe/Berlin"),
+            "partition_by.timezone: Europe/Berlin, but lake.bronze.shop__orders has UTC",
+        ),
+        (
+            by(lookback="1d", start="2025-01-02"),
+            "lookback: the partitions of lake.bronze.shop__orders are others",
+        ),
+    ],
+)
+def test_partitions_that_do_not_fit_those_above_are_refused(
+    tmp_path: Path, below: dict[str, Any], line: str
+) -> None:
+    above = source(partition_by={"column": "day", "start": "2025-01-01"})
+    with pytest.raises(
+        ConfigurationError, match=re.escape(f"models/marts/marts.yml: fct_orders: meta.lakehouse.{line}")
+    ):
+        load_catalog(manifest(tmp_path, above, below))
+
+
+def test_hours_months_and_a_time_zone(tmp_path: Path) -> None:
+    for declared in (
+        by("timestamp", granularity="hour", lookback="3h"),
+        by(granularity="month", timezone="Europe/Berlin"),
+        by("timestamp", granularity="month"),
+    ):
+        model = load_catalog(manifest(tmp_path, source(), declared)).model("fct_orders")
+        assert model.partition_by
+        assert model.partition_by.granularity in ("hour", "month")
 
 
 def test_no_manifest_says_how_to_make_one(tmp_path: Path) -> None:

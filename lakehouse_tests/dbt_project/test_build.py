@@ -162,4 +162,4 @@ def test_a_key_of_two_columns_is_held_to_be_one(built: Project) -> None:
 def test_half_a_window_is_refused(built: Project) -> None:
     done = built.dbt("compile", "--select", "stg_orders", "--vars", "{min_date: 2025-06-01}")
     assert done.returncode != 0
-    assert "a window is two ISO dates" in done.stdout
+    assert "the window of a date is two ISO dates" in done.stdout

@@ -18,6 +18,7 @@ from lakehouse.defs.automation.intent import intending, not_made
 from lakehouse.defs.automation.plan import Node, nodes_of, plan
 from lakehouse.defs.automation.refresh import Step, Window, contiguous
 from lakehouse.defs.automation.stale import Stale
+from lakehouse.defs.partitions import keys_within
 from lakehouse.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,10 +32,8 @@ class Range(NamedTuple):
     last: date | None
 
     def days(self, partitions: dg.PartitionsDefinition) -> frozenset[str]:
-        """The declared days inside."""
-        first = self.first.isoformat() if self.first else ""
-        last = self.last.isoformat() if self.last else "9"
-        return frozenset(day for day in partitions.get_partition_keys() if first <= day <= last)
+        """The declared periods that have a day inside."""
+        return frozenset(keys_within(partitions.get_partition_keys(), self.first, self.last))
 
 
 def chosen(nodes: Mapping[dg.AssetKey, Node], names: Collection[str], *, upstream: bool) -> set[dg.AssetKey]:
@@ -116,15 +115,15 @@ def failed_days(
     for key, node in nodes.items():
         if key not in keys:
             continue
-        above = [wanted[upstream] for upstream in node.upstream if upstream in wanted]
+        above = {upstream: wanted[upstream] for upstream in node.upstream if upstream in wanted}
         if node.partitions is None:
             if above or key in known or history.was_left(key):
                 wanted[key] = Stale()
             continue
         inside = within.days(node.partitions)
         failed = history.failed_days(key, node.partitions) | known.get(key, set())
-        failed = failed.union(*(stale.days for stale in above))
-        if any(not stale.days for stale in above):
+        failed = failed.union(*(node.reached(upstream, stale.days) for upstream, stale in above.items()))
+        if any(not stale.days for stale in above.values()):
             failed = set(inside)
         if days := inside & failed:
             wanted[key] = Stale(frozenset(days))
@@ -177,7 +176,7 @@ class _LeftOut:
         hurt = upstream & self._days.keys()
         if upstream & self._whole or (hurt and not days):
             return None
-        kept = days.difference(*(self._days[above] for above in hurt))
+        kept = days.difference(*(self._nodes[key].reached(above, self._days[above]) for above in hurt))
         return kept if kept or not days else None
 
     def is_of(self, days: frozenset[str] | None, key: dg.AssetKey) -> bool:

@@ -70,17 +70,17 @@ class History:
             record.run_id != run_id and _tells_of_changes(record.asset_materialization) for record in newest
         )
 
-    def days_changed_after(self, key: dg.AssetKey, made_at: Mapping[str, int]) -> set[str]:
-        """Partitions that changed after the storage id that `made_at` has for them."""
+    def days_changed_after(self, key: dg.AssetKey, made_at: Mapping[str, int]) -> dict[str, int]:
+        """Partitions that changed after the storage id that `made_at` has for them, and that of the newest change."""
         newer = [day for day, at in self.days_made_at(key).items() if at > made_at.get(day, -1)]
         if not newer:
-            return set()
+            return {}
         since = min(made_at.get(day, -1) for day in newer)
-        return {
-            record.partition_key
-            for record in self._changes(key, since, newer)
-            if record.partition_key and record.storage_id > made_at.get(record.partition_key, -1)
-        }
+        changed: dict[str, int] = {}
+        for record in self._changes(key, since, newer):  # the newest first
+            if record.partition_key and record.storage_id > made_at.get(record.partition_key, -1):
+                changed.setdefault(record.partition_key, record.storage_id)
+        return changed
 
     def is_recoded(self, key: dg.AssetKey, code_version: str | None) -> bool:
         """Whether the newest materialization was made by other code."""

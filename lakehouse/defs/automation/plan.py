@@ -8,10 +8,14 @@ because a run has one partition range.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,26 @@ class Node:
     batch: str | None
     """Name of the op whose every start is expensive (dbt's); None for all other assets."""
     code_version: str | None = None
+    mappings: Mapping[dg.AssetKey, Mapped] = field(default_factory=dict)
+    """How the partitions of an upstream asset come to those of this one, where they do not have the same keys."""
+
+    def reached(self, upstream: dg.AssetKey, keys: Collection[str]) -> frozenset[str]:
+        """The partitions that are made of these partitions of an upstream asset."""
+        mapped = self.mappings.get(upstream)
+        if mapped is None or not keys or self.partitions is None:
+            return frozenset(keys)
+        known = [key for key in keys if mapped.partitions.has_partition_key(key)]
+        below = mapped.mapping.get_downstream_partitions_for_partitions(
+            mapped.partitions.subset_with_partition_keys(known), mapped.partitions, self.partitions
+        )
+        return frozenset(below.get_partition_keys())
+
+
+class Mapped(NamedTuple):
+    """The partitions of an upstream asset, and their mapping."""
+
+    partitions: dg.PartitionsDefinition
+    mapping: dg.PartitionMapping
 
 
 @dataclass(frozen=True)
@@ -45,8 +69,26 @@ def nodes_of(defs: dg.Definitions) -> dict[dg.AssetKey, Node]:
             continue
         # An asset of dbt's pool shares its process start with the assets of the same op.
         batch = found.assets_def.op.name if "dbt" in (found.pools or ()) else None
-        nodes[key] = Node(key, frozenset(found.parent_keys), found.partitions_def, batch, found.code_version)
+        nodes[key] = Node(
+            key,
+            frozenset(found.parent_keys),
+            found.partitions_def,
+            batch,
+            found.code_version,
+            _mappings(graph, found),
+        )
     return nodes
+
+
+def _mappings(graph: AssetGraph, node: AssetNode) -> dict[dg.AssetKey, Mapped]:
+    found = {}
+    for parent in node.parent_keys:
+        partitions = graph.get(parent).partitions_def
+        mapping = graph.get_partition_mapping(node.key, parent)
+        lookback = isinstance(mapping, dg.TimeWindowPartitionMapping) and mapping.start_offset
+        if partitions and node.partitions_def and (lookback or partitions != node.partitions_def):
+            found[parent] = Mapped(partitions, mapping)
+    return found
 
 
 def plan(nodes: Mapping[dg.AssetKey, Node], wanted: Iterable[dg.AssetKey]) -> list[Stage]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import dagster as dg
 
 from lakehouse.defs.automation.execute import Runner, RunResult
 from lakehouse.defs.automation.plan import nodes_of, plan
 from lakehouse.defs.automation.stale import Stale, landing, stale_bronze, stale_models
+from lakehouse.defs.partitions import next_key
 from lakehouse.settings import Settings
 
 Window = tuple[str, str]
@@ -72,10 +72,10 @@ def windows(days: frozenset[str]) -> tuple[Window, ...]:
 
 
 def contiguous(days: Collection[str]) -> list[list[str]]:
-    """ISO days in order, a list for each run of days without a gap."""
+    """Partition keys of one granularity in order, a list for each run of periods without a gap."""
     runs: list[list[str]] = []
     for day in sorted(days):
-        if runs and date.fromisoformat(day) - date.fromisoformat(runs[-1][-1]) == timedelta(days=1):
+        if runs and next_key(runs[-1][-1]) == day:
             runs[-1].append(day)
         else:
             runs.append([day])

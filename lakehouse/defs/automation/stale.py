@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from sys import maxsize
 
 import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.automation.plan import Node, nodes_of
-from lakehouse.defs.partitions import partitions_of
+from lakehouse.defs.partitions import keys_within, partitions_of
 from lakehouse.defs.project import declared_datasets
 from lakehouse.settings import Settings
 
@@ -101,15 +102,32 @@ def _days_behind(
         stale_upstream = stale.get(upstream)
         made_upstream = history.days_made_at(upstream)
         if made_upstream or (stale_upstream and stale_upstream.days):
-            with_data |= made_upstream.keys()
-            days |= history.days_changed_after(upstream, made_at)
+            with_data |= node.reached(upstream, made_upstream.keys())
+            days |= _days_changed(node, upstream, history, made_at)
             if stale_upstream:
-                with_data |= stale_upstream.days
-                days |= stale_upstream.days
+                with_data |= node.reached(upstream, stale_upstream.days)
+                days |= node.reached(upstream, stale_upstream.days)
         else:
             # Which days a change of an unpartitioned table reaches cannot be known.
             every_day = every_day or stale_upstream is not None or history.changed_after(upstream, first)
     return (days | with_data if every_day else days) & set(partitions.get_partition_keys())
+
+
+def _days_changed(
+    node: Node, upstream: dg.AssetKey, history: History, made_at: Mapping[str, int]
+) -> set[str]:
+    """Days of the node that are made of days that changed after them."""
+    if upstream not in node.mappings:
+        return set(history.days_changed_after(upstream, made_at))
+    first = min(made_at.values(), default=-1)
+    newer = [day for day, at in history.days_made_at(upstream).items() if at > first]
+    reached = {day: node.reached(upstream, [day]) for day in newer}
+    # Of the days above only those count that are newer than the oldest that is made of them.
+    oldest = {
+        day: min((made_at.get(key, -1) for key in keys), default=maxsize) for day, keys in reached.items()
+    }
+    changed = history.days_changed_after(upstream, {**history.days_made_at(upstream), **oldest})
+    return {key for day, at in changed.items() for key in reached[day] if at > made_at.get(key, -1)}
 
 
 def _declared_days(table: BronzeTable, landed: tuple[date, date] | None) -> frozenset[str]:
@@ -118,5 +136,5 @@ def _declared_days(table: BronzeTable, landed: tuple[date, date] | None) -> froz
     if partitions is None:
         return frozenset()
     keys = partitions.get_partition_keys()
-    inside = [key for key in keys if landed and landed[0].isoformat() <= key <= landed[1].isoformat()]
+    inside = keys_within(keys, *landed) if landed else []
     return frozenset(inside or keys[-1:])

@@ -13,6 +13,7 @@ import dagster as dg
 
 from lakehouse.catalog.datasets import BronzeTable, Model
 from lakehouse.defs.checks.before import Before, found_before
+from lakehouse.defs.partitions import days_between
 from lakehouse.errors import PermanentError
 from lakehouse.settings import Settings
 
@@ -184,7 +185,7 @@ def is_table(dataset: Dataset) -> bool:
 
 def _days_of(run: dg.DagsterRun) -> Days | None:
     """The first and the last day of a run; None when it is of no days."""
-    if day := run.tags.get("dagster/partition"):
-        return day, day
+    if key := run.tags.get("dagster/partition"):
+        return days_between(key, key)
     first, last = (run.tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
-    return (first, last) if first and last else None
+    return days_between(first, last) if first and last else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ import dagster as dg
 from lakehouse.catalog.meta import Reconciliation
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look
+from lakehouse.defs.partitions import keys_within, partitions_of
 from lakehouse.defs.project import declared_datasets
 
 NAME = "reconciles"
@@ -77,17 +77,13 @@ def _has_moved_on(dataset: Dataset, other: Dataset, look: Look) -> bool:
     run = look.instance.get_run_record_by_id(ours[0].run_id) if ours else None
     if run is None or run.start_time is None:
         return False
-    days = None if _whole(dataset, other, look) else list(_days(look.days))
+    partitions = None if _whole(dataset, other, look) else partitions_of(other.partition_by)
+    days = None
+    if partitions and look.days:
+        days = keys_within(partitions.get_partition_keys(), *map(date.fromisoformat, look.days))
     return History(look.instance).changed_by_another_run(
         dg.AssetKey(other.key), run.dagster_run.run_id, run.start_time, days
     )
-
-
-def _days(window: tuple[str, str] | None) -> Iterator[str]:
-    if window:
-        first, last = (date.fromisoformat(day) for day in window)
-        for number in range((last - first).days + 1):
-            yield (first + timedelta(number)).isoformat()
 
 
 RECONCILES = Kind(

@@ -1,6 +1,8 @@
 """dbt models as assets: one op for snapshots, one for other unpartitioned models, one for each partitions definition."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,11 @@ def model_assets(
     def build_models(
         context: dg.AssetExecutionContext, config: DbtConfig, lakehouse: LakehouseResource
     ) -> Iterator[Any]:
-        from lakehouse.defs.transformation.arguments import build_arguments, days_of
+        from lakehouse.defs.transformation.arguments import build_arguments
         from lakehouse.defs.transformation.invocation import invoke
+        from lakehouse.defs.transformation.window import window_of
 
-        window = days_of(context.partition_time_window) if partitions else None
+        window = window_of(context.partition_time_window, models[0]) if partitions else None
         arguments = build_arguments(window, full_refresh=config.full_refresh)
         with as_failures():
             yield from invoke(context, lakehouse.settings, arguments, window, project_dir)
@@ -75,12 +78,13 @@ def model_assets(
 
 
 def op_name(model: Model) -> str:
-    """The op that builds the model, with all others of the same kind and partitions."""
+    """The op that builds the model, with all others of the same kind, partitions and lookback."""
     if model.is_snapshot:
         return "dbt_snapshots"
     if model.partition_by is None:
         return "dbt"
-    return f"dbt_by_{period_name(model.partition_by)}"
+    hours = f"_reads_back_{model.lookback // timedelta(hours=1)}h" if model.lookback else ""
+    return f"dbt_by_{period_name(model.partition_by)}{hours}"
 
 
 def period_name(declared: PartitionBy) -> str:
@@ -88,9 +92,12 @@ def period_name(declared: PartitionBy) -> str:
 
     >>> period_name(PartitionBy(column="day", start="2013-01-01", end="2014-01-01"))
     'day_from_20130101_to_20140101'
+    >>> period_name(PartitionBy(column="month", granularity="month", start="2013-01-01", timezone="Europe/Berlin"))
+    'month_from_20130101_in_Europe_Berlin'
     """
     end = f"_to_{declared.end:%Y%m%d}" if declared.end else ""
-    return f"{declared.granularity}_from_{declared.start:%Y%m%d}{end}"
+    zone = "" if declared.timezone == "UTC" else "_in_" + re.sub(r"\W", "_", declared.timezone)
+    return f"{declared.granularity}_from_{declared.start:%Y%m%d}{end}{zone}"
 
 
 def _with_ops(manifest_path: Path, models: Iterable[Model]) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakehouse.catalog.datasets import Model
+from lakehouse.catalog.meta import Granularity
 from lakehouse.clients.dremio import DremioClient, quoted
+from lakehouse.defs.partitions import KEY_FORMATS
+from lakehouse.defs.transformation.window import Window
 from lakehouse.lake.layout import model_location
 from lakehouse.settings import Settings
 
@@ -34,7 +37,7 @@ class ModelFacts:
     rows: int
     schema: dg.TableSchema
     by_partition: dict[str, int]
-    """Rows of each day; empty for an unpartitioned model."""
+    """Rows of each partition of the window; empty for an unpartitioned model."""
 
     def metadata(self, model: Model, settings: Settings) -> dict[str, Any]:
         """Metadata of the whole model."""
@@ -44,19 +47,33 @@ class ModelFacts:
         return facts
 
 
-def model_facts(dremio: DremioClient, model: Model, window: tuple[str, str] | None) -> ModelFacts:
-    """Row count, actual columns, and rows by day of the window (first day, day after the last)."""
+def model_facts(dremio: DremioClient, model: Model, window: Window | None) -> ModelFacts:
+    """Row count, actual columns, and rows by partition of the window."""
     relation = quoted(*model.relation.parts)
     empty = dremio.query(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608  the path is quoted
     by_partition = {}
     if window and model.partition_by:
-        day = f"CAST({quoted(model.partition_by.column)} AS DATE)"
+        period, within = _period(quoted(model.partition_by.column), model.partition_by.granularity, window)
         counted = dremio.query(
-            f"SELECT {day} AS d, COUNT(*) AS n FROM {relation}"  # noqa: S608  names are quoted, days are dates
-            f" WHERE {day} >= DATE '{window[0]}' AND {day} < DATE '{window[1]}' GROUP BY {day}"
+            f"SELECT {period} AS d, COUNT(*) AS n FROM {relation} WHERE {within} GROUP BY {period}"  # noqa: S608
         )
-        by_partition = {row["d"].isoformat()[:10]: row["n"] for row in counted.to_pylist()}
+        key = KEY_FORMATS[model.partition_by.granularity]
+        by_partition = {row["d"].strftime(key): row["n"] for row in counted.to_pylist()}
     return ModelFacts(dremio.count(*model.relation.parts), _table_schema(empty.schema, model), by_partition)
+
+
+def _period(column: str, granularity: Granularity, window: Window) -> tuple[str, str]:
+    """SQL of a row's period, and of whether it lies in the window."""
+    if granularity == "hour":
+        begins, ends = window.times
+        return (
+            f"DATE_TRUNC('HOUR', {column})",
+            f"{column} >= TIMESTAMP '{begins}' AND {column} < TIMESTAMP '{ends}'",
+        )
+    day = f"CAST({column} AS DATE)"
+    first, end = window.dates
+    period = f"DATE_TRUNC('MONTH', {day})" if granularity == "month" else day
+    return period, f"{day} >= DATE '{first}' AND {day} < DATE '{end}'"
 
 
 def _table_schema(schema: pa.Schema, model: Model) -> dg.TableSchema:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from lakehouse.defs.automation.why import why
 from lakehouse.defs.transformation.runner import Invocation
+from lakehouse.defs.transformation.window import Window
 from lakehouse.errors import LakehouseError
 from lakehouse.observability.metadata.losses import not_stopping
 from lakehouse.settings import Settings
@@ -22,7 +23,7 @@ def recorded(
     invocation: Invocation,
     context: dg.AssetExecutionContext,
     settings: Settings,
-    window: tuple[str, str] | None,
+    window: Window | None,
     project: str,
 ) -> Iterator[dict[str, Any]]:
     """The invocation's events; when they end, however they do, its row is written.
@@ -65,14 +66,20 @@ def _counts(invocation: Invocation) -> Mapping[str, int]:
     return {"models_run": len(ran) - tests, "tests_run": tests}
 
 
+def _told(window: Window) -> dict[str, str]:
+    if window.whole_days:
+        return dict(zip(("first_day", "day_after_last"), window.dates, strict=True))
+    return dict(zip(("first_time", "time_after_last"), window.times, strict=True))
+
+
 def _metadata(
-    invocation: Invocation, context: dg.AssetExecutionContext, window: tuple[str, str] | None
+    invocation: Invocation, context: dg.AssetExecutionContext, window: Window | None
 ) -> dict[str, Any]:
     return {
         "run_id": context.run.run_id,
         "op": context.op_execution_context.op.name,
         "why": why(context.run),
-        "window": {"first_day": window[0], "day_after_last": window[1]} if window else None,
+        "window": _told(window) if window else None,
         "arguments": list(invocation.arguments),
         "failures": invocation.failures(),
     }

@@ -23,6 +23,7 @@ from lakehouse.defs.transformation.lineage import column_lineage
 from lakehouse.defs.transformation.runner import Invocation
 from lakehouse.defs.transformation.selection import selected_names
 from lakehouse.defs.transformation.translator import CatalogTranslator
+from lakehouse.defs.transformation.window import Window
 from lakehouse.settings import Settings
 
 
@@ -30,12 +31,12 @@ def invoke(
     context: dg.AssetExecutionContext,
     settings: Settings,
     arguments: Sequence[str],
-    window: tuple[str, str] | None,
+    window: Window | None,
     project_dir: Path,
 ) -> Iterator[Any]:
     """Run dbt and yield an Output for each model built and tested, and an AssetCheckResult for each test.
 
-    `window` is the run's first day and the day after its last; None for unpartitioned models.
+    `window` is None for unpartitioned models.
 
     Raises:
         ServiceDownError, ServiceRefusedError: Dremio is down or refuses the credentials.
@@ -90,10 +91,10 @@ def _with_facts(
     dremio: DremioClient,
     *,
     settings: Settings,
-    window: tuple[str, str] | None,
+    window: Window | None,
     lineage: dg.TableColumnLineage | None,
 ) -> dg.Output[Any]:
-    """The output with row counts, place, actual columns and their lineage; by day where the model has days."""
+    """The output with row counts, place, actual columns and their lineage; by partition where the model has any."""
     facts = model_facts(dremio, model, window)
     whole = {**output.metadata, **facts.metadata(model, settings)}
     if lineage is not None:

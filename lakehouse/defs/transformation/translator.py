@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 from lakehouse.catalog.datasets import BronzeTable, Catalog, Model
-from lakehouse.defs.partitions import partitions_of
+from lakehouse.defs.partitions import mapping_of, partitions_of
 
 
 class CatalogTranslator(DagsterDbtTranslator):
@@ -36,6 +36,16 @@ class CatalogTranslator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """The layer."""
         return self.get_asset_key(dbt_resource_props).path[0]
+
+    def get_partition_mapping(
+        self, dbt_resource_props: Mapping[str, Any], dbt_parent_resource_props: Mapping[str, Any]
+    ) -> dg.PartitionMapping | None:
+        """Which partitions of a parent one of the node's is made of."""
+        dataset = self._datasets.get(dbt_resource_props["unique_id"])
+        parent = self._datasets.get(dbt_parent_resource_props["unique_id"])
+        if parent is None or not isinstance(dataset, Model):
+            return None
+        return mapping_of(parent.partition_by, dataset.partition_by, dataset.lookback)
 
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None

@@ -1,11 +1,16 @@
 """What is behind, told from the events of an instance."""
 
+from datetime import date
+
 import dagster as dg
 import pytest
 
-from lakehouse.defs.automation.plan import Node, nodes_of
+from lakehouse.catalog.meta import PartitionBy
+from lakehouse.defs.automation.plan import Mapped, Node, nodes_of
+from lakehouse.defs.automation.refresh import windows
 from lakehouse.defs.automation.stale import Stale, stale_nodes
 from lakehouse.defs.metadata import CHANGED
+from lakehouse.defs.partitions import partitions_of
 
 WEEK = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-01-08", timezone="UTC")
 ORDERS, CUSTOMERS = dg.AssetKey(["bronze", "orders"]), dg.AssetKey(["bronze", "customers"])
@@ -141,3 +146,36 @@ def test_what_a_run_meant_to_make_and_did_not_is_behind(instance: dg.DagsterInst
     dg.materialize([metrics], instance=instance, raise_on_error=False)
     dg.materialize([revenue], instance=instance, partition_key=FIRST, raise_on_error=False)
     assert stale_nodes(nodes, instance) == {METRICS: Stale(), REVENUE: Stale(frozenset({FIRST}))}
+
+
+def test_periods_of_other_lengths(instance: dg.DagsterInstance) -> None:
+    months = partitions_of(
+        PartitionBy(column="month", granularity="month", start=date(2025, 1, 1), end=date(2025, 4, 1))
+    )
+    days = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-04-01", timezone="UTC")
+    mapping = dg.TimeWindowPartitionMapping()
+    nodes = {
+        ORDERS: Node(ORDERS, frozenset(), days, None),
+        REVENUE: Node(REVENUE, frozenset({ORDERS}), months, "dbt", mappings={ORDERS: Mapped(days, mapping)}),
+    }
+    tell(instance, ORDERS, FIRST, "2025-02-01", changed=1)
+    assert stale_nodes(nodes, instance) == {REVENUE: Stale(frozenset({"2025-01", "2025-02"}))}
+    tell(instance, REVENUE, "2025-01", "2025-02")
+    assert stale_nodes(nodes, instance) == {}
+    tell(instance, ORDERS, "2025-03-31", changed=1)
+    tell(instance, ORDERS, SECOND, changed=0)
+    assert stale_nodes(nodes, instance) == {REVENUE: Stale(frozenset({"2025-03"}))}
+    tell(instance, ORDERS, SECOND, changed=1)
+    assert stale_nodes(nodes, instance) == {REVENUE: Stale(frozenset({"2025-01", "2025-03"}))}
+
+
+def test_contiguous_periods() -> None:
+    hours = {"2025-01-31-23:00", "2025-02-01-00:00", "2025-02-01-02:00"}
+    assert windows(frozenset(hours)) == (
+        ("2025-01-31-23:00", "2025-02-01-00:00"),
+        ("2025-02-01-02:00", "2025-02-01-02:00"),
+    )
+    assert windows(frozenset({"2024-12", "2025-01", "2025-03"})) == (
+        ("2024-12", "2025-01"),
+        ("2025-03", "2025-03"),
+    )
