@@ -7,9 +7,11 @@ import dagster as dg
 from lakehouse.defs.checks.columns import COLUMNS_AS_BEFORE
 from lakehouse.defs.checks.current import DATA_IS_CURRENT
 from lakehouse.defs.checks.keys import KEYS_ARE_UNIQUE
+from lakehouse.defs.checks.lag import CHANGES_ARE_MERGED
 from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look, looking
 from lakehouse.defs.checks.reconcile import RECONCILES
 from lakehouse.defs.checks.rows import ROW_COUNT_IS_USUAL
+from lakehouse.defs.checks.source_rows import ROWS_AS_IN_SOURCE
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 from lakehouse.errors import LakehouseError, TransientError
@@ -20,6 +22,8 @@ KINDS: tuple[Kind, ...] = (
     COLUMNS_AS_BEFORE,
     KEYS_ARE_UNIQUE,
     RECONCILES,
+    CHANGES_ARE_MERGED,
+    ROWS_AS_IN_SOURCE,
 )
 
 

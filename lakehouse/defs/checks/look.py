@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 MANY_ROWS, AT_MOST_EVERY = 1_000_000, timedelta(hours=1)
 """A table of more rows is read whole once in that time, however often it is materialized."""
 
+_PREPARED: set[str] = set()
+"""The addresses of which this process knows that they have the lake's source: asking costs more than a check."""
+
+T = TypeVar("T")
 Dataset = BronzeTable | Model
 Days = tuple[str, str]
 Facts = dict[str, Any]
@@ -73,6 +77,7 @@ class Look:
         self.now = datetime.now(UTC)
         self._stored: dict[str, Stored] = {}
         self._told: set[str] = set()
+        self._asked: dict[str, Any] = {}
 
     def stored(self, dataset: Dataset) -> Stored:
         """The dataset's table at its current snapshot.
@@ -88,12 +93,17 @@ class Look:
         name = str(dataset.relation)
         if name not in self._stored:
             try:
-                table = self._catalog.load_table(dataset.relation.parts[1:])
+                table = self.catalog.load_table(dataset.relation.parts[1:])
             except NoSuchTableError:
                 remedy = "materialize it"
                 raise PermanentError("there is no such table yet", where=name, remedy=remedy) from None
             self._stored[name] = Stored(table, current_files(table))
         return self._stored[name]
+
+    def stored_now(self, dataset: Dataset) -> Stored:
+        """`stored`, read anew: other runs merge while this one looks."""
+        self._stored.pop(str(dataset.relation), None)
+        return self.stored(dataset)
 
     def ask(
         self, dataset: Dataset, columns: str, *, rest: str = "", whole: bool = False
@@ -122,6 +132,13 @@ class Look:
     def before(self, dataset: Dataset, check: str, most: int = 1) -> list[Before]:
         """What the check found before, newest first."""
         return found_before(self.instance, dg.AssetCheckKey(dg.AssetKey(dataset.key), check), most)
+
+    def once(self, name: str, ask: Callable[[], T]) -> T:
+        """What `ask` gives, asked once a look."""
+        if name not in self._asked:
+            self._asked[name] = ask()
+        answer: T = self._asked[name]
+        return answer
 
     def spared(self, dataset: Dataset, check: str, *whole: Dataset) -> Facts | None:
         """What the check found lately, where it would read a big table whole: that is done once an hour."""
@@ -154,7 +171,8 @@ class Look:
         return f" WHERE {day} >= DATE '{self.days[0]}' AND {day} <= DATE '{self.days[1]}'"
 
     @cached_property
-    def _catalog(self) -> Catalog:
+    def catalog(self) -> Catalog:
+        """The Iceberg catalogue of the lake."""
         from lakehouse.lake.iceberg import open_catalog
 
         return open_catalog(self.settings)
@@ -164,7 +182,9 @@ class Look:
         from lakehouse.clients.dremio import DremioClient
         from lakehouse.clients.lake_source import prepare_dremio
 
-        prepare_dremio(self.settings)
+        if self.settings.dremio.url not in _PREPARED:
+            prepare_dremio(self.settings)
+            _PREPARED.add(self.settings.dremio.url)
         return DremioClient(self.settings.dremio)
 
 

@@ -16,6 +16,8 @@ from lakehouse.defs.ingestion.references import resolve
 from lakehouse.settings import environment
 
 if TYPE_CHECKING:
+    import psycopg
+
     from lakehouse.defs.ingestion.declaration import Connection, Source
     from lakehouse.settings import Settings
 
@@ -98,7 +100,7 @@ def log_kept(settings: Settings, source: Source, connection: Connection) -> dict
     given = resolve(source.configuration, environment(settings), where=where)
     slot = given["replication_method"]["replication_slot"]
     try:
-        with _connected(given) as database:
+        with connected(given) as database:
             row = database.execute(_SLOT, (slot,)).fetchone()
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
@@ -124,7 +126,8 @@ def _told(slot: str, connection: str, found: Kept) -> str:
     return f"{told}; sync connection {connection}, or give its log up: {drop}"
 
 
-def _connected(given: Mapping[str, Any]) -> Any:
+def connected(given: Mapping[str, Any]) -> psycopg.Connection[Any]:
+    """A connection to the database of a resolved source configuration, which only reads."""
     import psycopg
 
     return psycopg.connect(
