@@ -107,6 +107,17 @@ class MetadataSettings(_Section):
         return value
 
 
+class RetentionSettings(_Section):
+    """What `lakehouse retention apply` keeps, in days; landed objects are kept as each connection declares."""
+
+    runs_days: int = Field(default=90, ge=1)
+    """Dagster's runs and their events; those that are still read are kept however old."""
+    logs_days: int = Field(default=30, ge=1)
+    """What the steps of runs printed."""
+    snapshots_days: int = Field(default=7, ge=1)
+    """Earlier snapshots of Iceberg tables, which time travel reads."""
+
+
 class DagsterSettings(_Section):
     host: str = "127.0.0.1"
     port: int = 3000
@@ -139,6 +150,7 @@ class Settings(BaseSettings):
     airbyte: AirbyteSettings = AirbyteSettings()
     postgres: PostgresSettings = PostgresSettings()
     metadata: MetadataSettings = MetadataSettings()
+    retention: RetentionSettings = RetentionSettings()
     dagster: DagsterSettings = DagsterSettings()
     alerts: AlertsSettings = AlertsSettings()
 

@@ -1,4 +1,4 @@
-"""Removes the files that a merge left when it was killed before its commit."""
+"""Removes the files that a merge left when it was killed before its commit, and those of snapshots that expired."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lakehouse.lake.filesystem import open_filesystem, path_of
 from lakehouse.lake.iceberg import open_catalog
 
 if TYPE_CHECKING:
+    from pyarrow.fs import FileInfo
     from pyiceberg.catalog import Catalog
     from pyiceberg.manifest import ManifestFile
     from pyiceberg.table import Table
@@ -26,8 +27,10 @@ def remove_orphans(
     settings: Settings,
     catalog: Catalog | None = None,
     older_than: timedelta = SAFE_AGE,
-) -> list[str]:
-    """Delete the files under the table's location that no snapshot refers to; the paths that were deleted.
+    *,
+    dry_run: bool = False,
+) -> list[FileInfo]:
+    """Delete the files under the table's location that no snapshot refers to; gives the files.
 
     A table that the catalogue does not know is left alone: its files may be those of another catalogue.
 
@@ -47,12 +50,12 @@ def remove_orphans(
     referred = _referred_paths(catalog.load_table(identifier))
     limit = datetime.now(UTC) - older_than
     orphans = [
-        file.path
+        file
         for file in found
         if file.type == FileType.File and file.path not in referred and file.mtime < limit
     ]
-    for path in orphans:
-        filesystem.delete_file(path)
+    for file in orphans if not dry_run else ():
+        filesystem.delete_file(file.path)
     return orphans
 
 

@@ -16,12 +16,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from dagster import DagsterEventType, EventLogEntry
 
 # Storages are meant to be replaced (dagster.yaml names them by module and class), yet have no public path.
+from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
 
 BATCHED = frozenset({DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_MATERIALIZATION_PLANNED})
@@ -67,3 +71,32 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             }
             for event, storage_id in newest.values():
                 self._store_asset_event(connection, event, storage_id)
+
+    def delete_events(self, run_id: str) -> None:
+        """Those of one run, and the file of its shard, which the inherited method leaves behind empty."""
+        super().delete_events(run_id)
+        self._initialized_dbs.discard(run_id)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
+
+    def delete_events_of_no_run(self, storage_ids: Sequence[int], before: float) -> None:
+        """Delete these asset events, told by no run, and all such of before that time stamp from their shard.
+
+        The shard of no run is read for nothing but other kinds of events; its storage ids are its own.
+        """
+        for at in range(0, len(storage_ids), BATCH_SIZE):
+            some = storage_ids[at : at + BATCH_SIZE]
+            with self.index_connection() as connection:
+                tags = AssetEventTagsTable.c.event_id.in_(some)
+                connection.execute(AssetEventTagsTable.delete().where(tags))
+                connection.execute(
+                    SqlEventLogStorageTable.delete().where(
+                        SqlEventLogStorageTable.c.id.in_(some),
+                        SqlEventLogStorageTable.c.run_id == RUNLESS_RUN_ID,
+                    )
+                )
+        old = SqlEventLogStorageTable.c.timestamp < datetime.fromtimestamp(before, UTC).replace(tzinfo=None)
+        kinds = [kind.value for kind in BATCHED]
+        with self.run_connection(RUNLESS_RUN_ID) as connection:
+            of_assets = SqlEventLogStorageTable.c.dagster_event_type.in_(kinds)
+            connection.execute(SqlEventLogStorageTable.delete().where(of_assets, old))

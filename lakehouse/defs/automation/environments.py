@@ -20,8 +20,8 @@ from lakehouse.settings import PREFIX, environment_name
 
 FILE = Path(__file__).with_name("environments.yaml")
 
-Schedule = Literal["nightly", "every_15_minutes", "every_6_hours", "daily"]
-"""The nightly batch, and the tiers that tables declare."""
+Schedule = Literal["nightly", "every_15_minutes", "every_6_hours", "daily", "retention"]
+"""The nightly batch, the tiers that tables declare, and the removal of what is old."""
 Sensor = Literal["changes", "automation_bronze", "automation_models", "automation_serving"]
 """`changes` stands for the sensors of changes of all connections; the others evaluate conditions, by kind."""
 

@@ -59,6 +59,9 @@ class Connection(dg.Model, dg.Resolvable):
     """When Airbyte itself starts syncs: `manual` (Dagster does), `continuous`, or a Quartz cron expression."""
     non_breaking_schema_updates: SchemaUpdates = "propagate_columns"
     """What a change of the source's columns does."""
+    landing_days: int | None = Field(default=None, ge=1)
+    """How long landed objects that bronze has are kept; by default for ever, since a table that is built anew is built of
+    them."""
     status: Literal["active", "inactive"] = "active"
     """An inactive connection does not sync, whoever asks; the tables that it landed stay."""
 
