@@ -106,7 +106,7 @@ class Route(_Declaration):
 class SlowQueries(_Declaration):
     """Dremio's queries that somebody waited for."""
 
-    seconds: float = Field(default=60, gt=0)
+    seconds: int = Field(default=60, ge=1)
     within: Duration = timedelta(minutes=15)
     """How long the alert stays after the last slow one."""
 

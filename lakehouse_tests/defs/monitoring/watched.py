@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,9 @@ WRONG: dict[str, bool] = {}
 """What fails: `orders`, `days`, `landed`, and the checks `total` and `rows`."""
 
 OF_ASSETS = tuple(source for source in SOURCES if source.name in ("freshness", "runs", "checks"))
+
+FLAG = "WATCHED_FLAG"
+"""Environment variable with the path of a file; while it is there, sensor and schedule fail."""
 
 
 @dg.asset(
@@ -70,9 +74,28 @@ def landed() -> dg.MaterializeResult:
     return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name=LAST_SYNC, passed=True)])
 
 
+def _fail_with_the_flag() -> None:
+    if Path(os.environ.get(FLAG, "")).is_file():
+        raise ValueError("the flag is up")
+
+
+@dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+def flaky() -> dg.SkipReason:
+    _fail_with_the_flag()
+    return dg.SkipReason("nothing to do")
+
+
+@dg.schedule(cron_schedule="0 * * * *", target=[LANDED], default_status=dg.DefaultScheduleStatus.RUNNING)
+def hourly() -> dg.SkipReason:
+    _fail_with_the_flag()
+    return dg.SkipReason("nothing to do")
+
+
 defs = dg.Definitions(
     assets=[orders, days, landed],
     jobs=[dg.define_asset_job("sync_shop", selection=[LANDED])],
+    sensors=[flaky],
+    schedules=[hourly],
     executor=dg.in_process_executor,
 )
 
@@ -81,6 +104,7 @@ class Watched:
     def __init__(self, home: Path, receiver: Receiver) -> None:
         WRONG.clear()
         self.home, self.receiver = home, receiver
+        self._environment: dict[str, str] = {}
         (home / "dagster").mkdir()
         self.instance = dg.DagsterInstance.local_temp(
             str(home / "dagster"), overrides={"telemetry": {"enabled": False}}
@@ -93,7 +117,13 @@ class Watched:
         sinks = list(document["sinks"])  # type: ignore[call-overload]
         document = {"routes": [{"name": "all", "sinks": sinks}], **document}
         (self.home / "alerts.yaml").write_text(yaml.safe_dump(document))
-        (self.home / "lakehouse.env").write_text(f"LAKEHOUSE_ALERTS__FILE={self.home / 'alerts.yaml'}\n")
+        self.environment(ALERTS__FILE=self.home / "alerts.yaml")
+
+    def environment(self, **values: object) -> None:
+        """More in lakehouse.env, over what is there."""
+        self._environment |= {f"LAKEHOUSE_{name}": str(value) for name, value in values.items()}
+        lines = [f"{name}={value}\n" for name, value in self._environment.items()]
+        (self.home / "lakehouse.env").write_text("".join(lines))
 
     @property
     def settings(self) -> Settings:

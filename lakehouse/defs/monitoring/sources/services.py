@@ -43,7 +43,7 @@ def slow_queries(look: Look) -> Iterator[Alert]:
     sql = (
         'SELECT job_id, user_name, "query", TIMESTAMPDIFF(SECOND, submitted_ts, final_state_ts) AS seconds'  # noqa: S608  times and numbers
         f" FROM sys.jobs_recent WHERE final_state_ts >= TIMESTAMP '{since:%Y-%m-%d %H:%M:%S}'"
-        f" AND TIMESTAMPDIFF(SECOND, submitted_ts, final_state_ts) >= {declared.seconds:g}"
+        f" AND TIMESTAMPDIFF(SECOND, submitted_ts, final_state_ts) >= {declared.seconds}"
     )
     with DremioClient(look.settings.dremio, timeout=_SECONDS) as dremio:
         jobs = dremio.rows(sql, timeout=2 * _SECONDS)
@@ -55,6 +55,6 @@ def slow_queries(look: Look) -> Iterator[Alert]:
             name=AlertName.SLOW_QUERIES,
             subject="dremio",
             severity=Severity.WARNING,
-            summary=f"{len(slow)} queries took {declared.seconds:g} s or more; the slowest {worst['seconds']} s,"
-            f" of {worst['user_name']}, job {worst['job_id']}: {query}",
+            summary=f"queries that took {declared.seconds} s or more: {len(slow)}; the slowest"
+            f" {worst['seconds']} s, of {worst['user_name']}, job {worst['job_id']}: {query}",
         )
