@@ -4,32 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from lakehouse.defs.checks.columns import COLUMNS_AS_BEFORE
-from lakehouse.defs.checks.current import DATA_IS_CURRENT
-from lakehouse.defs.checks.keys import KEYS_ARE_UNIQUE
-from lakehouse.defs.checks.lag import CHANGES_ARE_MERGED
-from lakehouse.defs.checks.look import Dataset, Facts, Kind, Look, looking
-from lakehouse.defs.checks.reconcile import RECONCILES
-from lakehouse.defs.checks.rows import ROW_COUNT_IS_USUAL
-from lakehouse.defs.checks.source_rows import ROWS_AS_IN_SOURCE
+from lakehouse.defs.checks.grown_old import grown_old_sensor
+from lakehouse.defs.checks.kinds import KINDS, facts_of
+from lakehouse.defs.checks.look import Dataset, looking
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
-from lakehouse.errors import LakehouseError, TransientError
-
-KINDS: tuple[Kind, ...] = (
-    DATA_IS_CURRENT,
-    ROW_COUNT_IS_USUAL,
-    COLUMNS_AS_BEFORE,
-    KEYS_ARE_UNIQUE,
-    RECONCILES,
-    CHANGES_ARE_MERGED,
-    ROWS_AS_IN_SOURCE,
-)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """One multi-asset check a bronze source, and one each for silver and gold.
+    """One multi-asset check a bronze source, and one each for silver and gold; and a sensor for when nothing runs.
 
     Not one for all: the checks of a step wait for every asset of it, and would wait for gold to tell of bronze.
     """
@@ -40,7 +24,10 @@ def defs() -> dg.Definitions:
     for model in catalog.models:
         groups.setdefault(model.layer, []).append(model)
     made = (dataset_checks(name, datasets) for name, datasets in groups.items())
-    return dg.Definitions(asset_checks=[checks for checks in made if checks])
+    return dg.Definitions(
+        asset_checks=[checks for checks in made if checks],
+        sensors=[grown_old_sensor([*catalog.bronze, *catalog.models])],
+    )
 
 
 def dataset_checks(name: str, datasets: Sequence[Dataset]) -> dg.AssetChecksDefinition | None:
@@ -69,20 +56,7 @@ def dataset_checks(name: str, datasets: Sequence[Dataset]) -> dg.AssetChecksDefi
             for key, (dataset, kind) in by_key.items():
                 if key in context.selected_asset_check_keys:
                     yield dg.AssetCheckResult(
-                        asset_key=key.asset_key, check_name=key.name, **_facts(dataset, kind, look)
+                        asset_key=key.asset_key, check_name=key.name, **facts_of(dataset, kind, look)
                     )
 
     return check
-
-
-def _facts(dataset: Dataset, kind: Kind, look: Look) -> Facts:
-    """What was found; what cannot be found out is a failed check that says why, and hides no other check.
-
-    A warning where that may pass, such as a service that is down: nobody knows of anything wrong with the data.
-    """
-    try:
-        return kind.look_at(dataset, look)
-    except TransientError as error:
-        return {"passed": False, "severity": dg.AssetCheckSeverity.WARN, "description": str(error)}
-    except LakehouseError as error:
-        return {"passed": False, "description": str(error)}

@@ -20,6 +20,8 @@ class Before:
     """An earlier evaluation."""
 
     passed: bool
+    severity: dg.AssetCheckSeverity | None
+    """None when it passed."""
     description: str | None
     metadata: dict[str, Any]
     """As plain values."""
@@ -32,7 +34,10 @@ def found_before(instance: dg.DagsterInstance, key: dg.AssetCheckKey, most: int)
     found = (event.event_specific_data for event in events if event)
     return [
         Before(
-            result.passed, result.description, {name: value.value for name, value in result.metadata.items()}
+            result.passed,
+            None if result.passed else result.severity,
+            result.description,
+            {name: value.value for name, value in result.metadata.items()},
         )
         for result in found
         if isinstance(result, dg.AssetCheckEvaluation)

@@ -83,4 +83,5 @@ DATA_IS_CURRENT = Kind(
     "The newest data is as new as promised, by the times in the data and not by when it was built.",
     _applies,
     _look_at,
+    grows_old=True,
 )

@@ -70,4 +70,6 @@ CHANGES_ARE_MERGED = Kind(
     "What the source has committed is merged, no later than the table's freshness allows.",
     lambda dataset: declared_source(dataset) is not None,
     _look_at,
+    grows_old=True,
+    remembers=True,
 )

@@ -46,6 +46,10 @@ class Kind:
     applies: Callable[[Dataset], bool]
     look_at: Callable[[Dataset, Look], Facts]
     """Raises LakehouseError when it cannot be found out."""
+    grows_old: bool = False
+    """Time alone makes it fail: it is looked at also while nothing is materialized."""
+    remembers: bool = False
+    """It needs what it found at earlier times, so that each look has to be told, whatever comes of it."""
 
 
 @dataclass(frozen=True)
@@ -189,9 +193,9 @@ class Look:
 
 
 @contextmanager
-def looking(settings: Settings, instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Look]:
-    """A look for the checks of one step of a run."""
-    look = Look(settings, instance, _days_of(run))
+def looking(settings: Settings, instance: dg.DagsterInstance, run: dg.DagsterRun | None) -> Iterator[Look]:
+    """A look for the checks of one step of a run, or of no run."""
+    look = Look(settings, instance, _days_of(run) if run else None)
     try:
         yield look
     finally:
