@@ -17,12 +17,6 @@ def refuse_unsupported(
     declared = dataset.partition_by
     if declared is None:
         return
-    if isinstance(dataset, BronzeTable) and declared.granularity != "day":
-        raise ConfigurationError(
-            f"meta.lakehouse.partition_by.granularity: a bronze table has days, not {declared.granularity}s",
-            where=where,
-            remedy="declare day; a model of it may have hours or months",
-        )
     in_utc = declared.timezone == "UTC"
     allowed = _ALLOWED[declared.granularity] if in_utc else ("date",)
     kind = next((column.type for column in dataset.columns if column.name == declared.column), "")

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,7 +21,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.typedef import Record
 
-from lakehouse.lake.table_files import days_since_epoch
+from lakehouse.lake.periods import Granularity, Period, granularity_of, in_path, stored
 
 if TYPE_CHECKING:
     from pyiceberg.io import FileIO
@@ -34,6 +33,7 @@ _BYTES_PER_FILE = 128 * 1024 * 1024
 """Arrow bytes at which a file is closed before it has all its rows, so that memory stays bounded."""
 _WRITERS = 2
 _NO_DAY = -(2**31)
+_NUMBERS = {32: pa.int32(), 64: pa.int64()}  # of a DATE and of a TIMESTAMP
 
 
 @dataclass
@@ -50,7 +50,7 @@ class DataFileWriter:
     _paths: list[str] = field(default_factory=list)
 
     def write(self, batches: Iterator[pa.RecordBatch], day_column: str) -> list[DataFile]:
-        """Write every row; `day_column` (DATE, sorted, not stored) says which partition a row is of."""
+        """Write every row; `day_column` (sorted, not stored) says which partition a row is of."""
         written: deque[Future[DataFile]] = deque()
         done: list[DataFile] = []
         with ThreadPoolExecutor(_WRITERS) as writers:
@@ -69,7 +69,7 @@ class DataFileWriter:
             except FileNotFoundError:
                 continue
 
-    def _write_file(self, day: date | None, rows: pa.Table) -> DataFile:
+    def _write_file(self, day: Period | None, rows: pa.Table) -> DataFile:
         schema, properties = self.metadata.schema(), self.metadata.properties
         arrow_schema = schema_to_pyarrow(schema)
         location = self._location(day)
@@ -108,24 +108,28 @@ class DataFileWriter:
             **statistics.to_serialized_dict(),
         )
 
-    def _location(self, day: date | None) -> str:
+    def _location(self, day: Period | None) -> str:
         provider = load_location_provider(self.metadata.location, self.metadata.properties)
         spec = self.metadata.spec()
-        folder = f"{spec.fields[0].name}={day.isoformat() if day else 'null'}/" if spec.fields else ""
+        folder = f"{spec.fields[0].name}={in_path(day, self._granularity)}/" if spec.fields else ""
         location = provider.new_data_location(f"{folder}{self.attempt}-{len(self._paths):05d}.parquet")
         self._paths.append(location)
         return location
 
-    def _partition(self, day: date | None) -> Record:
+    def _partition(self, day: Period | None) -> Record:
         if not self.metadata.spec().fields:
             return Record()
-        return Record(days_since_epoch(day) if day else None)
+        return Record(stored(day, self._granularity))
+
+    @property
+    def _granularity(self) -> Granularity:
+        return granularity_of(self.metadata.spec().fields[0].transform) or "day"
 
 
-def _cut(batches: Iterator[pa.RecordBatch], day_column: str) -> Iterator[tuple[date | None, pa.Table]]:
+def _cut(batches: Iterator[pa.RecordBatch], day_column: str) -> Iterator[tuple[Period | None, pa.Table]]:
     """Tables of one day each, of at most ROWS_PER_FILE rows, without the day column."""
     collected: list[pa.RecordBatch] = []
-    current: date | None = None
+    current: Period | None = None
     count = size = 0
     for batch in batches:
         for day, rows in _runs(batch, day_column):
@@ -141,13 +145,13 @@ def _cut(batches: Iterator[pa.RecordBatch], day_column: str) -> Iterator[tuple[d
         yield current, pa.Table.from_batches(collected)
 
 
-def _runs(batch: pa.RecordBatch, day_column: str) -> Iterator[tuple[date | None, pa.RecordBatch]]:
+def _runs(batch: pa.RecordBatch, day_column: str) -> Iterator[tuple[Period | None, pa.RecordBatch]]:
     import pyarrow.compute as pc
 
     position = batch.schema.get_field_index(day_column)
     days = batch.column(position)
     # run_end_encode tells nulls apart by the bytes under them, which DuckDB leaves as they come.
-    encoded = pc.run_end_encode(pc.fill_null(days.cast(pa.int32()), _NO_DAY))
+    encoded = pc.run_end_encode(pc.fill_null(days.cast(_NUMBERS[days.type.bit_width]), _NO_DAY))
     rows = batch.remove_column(position)
     start = 0
     for end in encoded.run_ends.to_pylist():

@@ -15,8 +15,9 @@ from pyiceberg.types import DateType, IcebergType, IntegerType, LongType, String
 
 from lakehouse.lake.admission import OBJECT
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
-from lakehouse.lake.landed_changes import DAY, version_column
+from lakehouse.lake.landed_changes import DAY, day_of, version_column
 from lakehouse.lake.landed_schema import AIRBYTE_COLUMNS, CDC_PREFIX, EXTRACTED_AT, GENERATION_ID
+from lakehouse.lake.periods import no_period_sql
 from lakehouse.lake.table_columns import TargetColumns
 from lakehouse.lake.table_files import FILE, TableFile, current_files, read_files
 
@@ -63,7 +64,7 @@ def find_effects(
     if table is None or not candidates:
         connection.execute(
             f"CREATE TEMP TABLE effect AS SELECT {quoted_list(spec.primary_key)}, {DAY} AS {_NEW_DAY},"
-            f" CAST(NULL AS DATE) AS {_OLD_DAY}, CAST(NULL AS VARCHAR) AS {FILE},"
+            f" {no_period_sql(spec.granularity)} AS {_OLD_DAY}, CAST(NULL AS VARCHAR) AS {FILE},"
             f" CASE WHEN {_DELETED} THEN 'none' ELSE 'insert' END AS {ACTION} FROM change"
         )
     else:
@@ -80,8 +81,7 @@ def current_rows(spec: MergeSpec, table: Table, columns: TargetColumns, files: S
         f"{cast}({quoted(name) if name in known else 'NULL'} AS {duckdb_type(kind)}) AS {quoted(name)}"
         for name, kind in columns.types.items()
     ]
-    day = f"CAST({quoted(spec.partition.column)} AS DATE)" if spec.partition else "CAST(NULL AS DATE)"
-    return f"SELECT {', '.join(parts)}, {day} AS {DAY}, {FILE} FROM {read_files(table, files)}"
+    return f"SELECT {', '.join(parts)}, {day_of(spec)} AS {DAY}, {FILE} FROM {read_files(table, files)}"
 
 
 def _files_to_compare(

@@ -13,6 +13,7 @@ from lakehouse.lake.admission import EPOCH, OBJECT, ROW
 from lakehouse.lake.column_types import duckdb_type, quoted, quoted_list
 from lakehouse.lake.duckdb_session import literal
 from lakehouse.lake.landed_schema import CDC_CURSOR, DELETED_AT, EXTRACTED_AT, GENERATION_ID, LSN
+from lakehouse.lake.periods import no_period_sql, period_sql, period_type
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lakehouse.lake.watermark import Lsn
 
 DAY = "__lakehouse_day"
-"""The partition's day, DATE; NULL in tables without partitions."""
+"""The start of the partition's period; NULL in tables without partitions."""
 _DAY_TYPES = {
     "DATE": DateType(),
     "TIMESTAMP": TimestampType(),
@@ -35,7 +36,8 @@ def no_changes(connection: DuckDBPyConnection, spec: MergeSpec, columns: dict[st
     """Create empty tables `change` and `rejected`, for a merge that only removes rows."""
     names = ", ".join(f"{quoted(name)} {duckdb_type(kind)}" for name, kind in columns.items())
     connection.execute(
-        f"CREATE TEMP TABLE change ({names}, {DAY} DATE, {_DELETED} BOOLEAN, {OBJECT} INTEGER)"
+        f"CREATE TEMP TABLE change ({names}, {DAY} {period_type(spec.granularity)}, {_DELETED} BOOLEAN,"
+        f" {OBJECT} INTEGER)"
     )
     connection.execute(f"CREATE TEMP TABLE rejected AS SELECT {quoted_list(spec.primary_key)} FROM change")
 
@@ -112,7 +114,9 @@ def version_column(spec: MergeSpec, columns: dict[str, IcebergType]) -> str | No
 
 def day_of(spec: MergeSpec) -> str:
     """SQL of a row's partition."""
-    return f"CAST({quoted(spec.partition.column)} AS DATE)" if spec.partition else "CAST(NULL AS DATE)"
+    if spec.partition is None:
+        return no_period_sql("day")
+    return period_sql(quoted(spec.partition.column), spec.granularity)
 
 
 def highest_lsn(

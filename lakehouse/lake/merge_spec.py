@@ -10,18 +10,21 @@ from pyiceberg.types import IcebergType
 
 from lakehouse.lake.contract import Contract
 from lakehouse.lake.landed_columns import Drift
+from lakehouse.lake.periods import Granularity
 from lakehouse.lake.watermark import Watermark
 
 Mode = Literal["append", "overwrite"]
 
 
 @dataclass(frozen=True)
-class DayPartition:
-    """Partitions by the day (UTC) of a date or timestamp column."""
+class PeriodPartition:
+    """Partitions by the period (UTC) of a date or timestamp column."""
 
     column: str
     expression: str | None = None
     """DuckDB SQL that derives the column from the landed ones, where the source has no such column."""
+    granularity: Granularity = "day"
+    """Hours need a timestamp."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class MergeSpec:
     (full_refresh with overwrite)."""
     cursor_field: str | None = None
     """Orders the versions of a key where there is no `_ab_cdc_lsn`; then `_airbyte_extracted_at` does."""
-    partition: DayPartition | None = None
+    partition: PeriodPartition | None = None
     contract: Contract = field(default_factory=Contract)
     rebuild: bool = False
     """Compute the table from everything in landing, whatever was applied before."""
@@ -52,6 +55,11 @@ class MergeSpec:
     def name(self) -> str:
         """The table's name for people: `bronze.shop__orders`."""
         return ".".join(self.identifier)
+
+    @property
+    def granularity(self) -> Granularity:
+        """The periods of the partitions; days where the table has none."""
+        return self.partition.granularity if self.partition else "day"
 
     @property
     def columns_without_rows(self) -> dict[str, IcebergType]:

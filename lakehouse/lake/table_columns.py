@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.transforms import DayTransform, IdentityTransform
+from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     DateType,
     IcebergType,
@@ -18,6 +18,7 @@ from pyiceberg.types import (
 
 from lakehouse.errors import PermanentError
 from lakehouse.lake.column_types import common_type, promotes, type_name
+from lakehouse.lake.periods import granularity_of, transform_of
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction
@@ -96,28 +97,27 @@ def iceberg_schema(types: dict[str, IcebergType]) -> Schema:
 
 
 def partition_spec(spec: MergeSpec, types: dict[str, IcebergType]) -> PartitionSpec:
-    """One partition a day: a DATE column as it is, a timestamp through Iceberg's day transform.
-
-    For a DATE both give the same partitions; identity is what Dremio writes for PARTITION BY (column), and
-    what every engine can prune on without knowing transforms.
-    """
+    """One partition a period of the declared column."""
     if spec.partition is None:
         return PartitionSpec()
     column = spec.partition.column
-    position = list(types).index(column) + 1
-    if isinstance(types[column], DateType):
-        return PartitionSpec(PartitionField(position, 1000, IdentityTransform(), column))
-    return PartitionSpec(PartitionField(position, 1000, DayTransform(), f"{column}_day"))
+    transform = transform_of(types[column], spec.partition.granularity)
+    name = column if isinstance(transform, IdentityTransform) else f"{column}_{spec.partition.granularity}"
+    return PartitionSpec(PartitionField(list(types).index(column) + 1, 1000, transform, name))
 
 
 def refuse_other_partitioning(spec: MergeSpec, table: Table) -> None:
     """Raises PermanentError when the table is not partitioned as declared."""
-    fields = table.spec().fields
-    actual = [table.schema().find_column_name(field.source_id) for field in fields]
-    declared = [spec.partition.column] if spec.partition else []
+    schema = table.schema()
+    actual = [
+        f"{granularity_of(field.transform) or field.transform} of {schema.find_column_name(field.source_id)}"
+        for field in table.spec().fields
+    ]
+    declared = [f"{spec.partition.granularity} of {spec.partition.column}"] if spec.partition else []
     if actual != declared:
         raise PermanentError(
-            f"{spec.name} is partitioned by {actual or 'nothing'}, declared is {declared or 'nothing'}",
+            f"{spec.name} is partitioned by {', '.join(actual) or 'nothing'}, declared is"
+            f" {', '.join(declared) or 'nothing'}",
             where=table.location(),
             remedy="restore partition_by, or drop the table and let the next merge build it from landing",
         )
@@ -125,11 +125,15 @@ def refuse_other_partitioning(spec: MergeSpec, table: Table) -> None:
 
 def _refuse_partition_without_days(spec: MergeSpec, landed: dict[str, IcebergType]) -> None:
     kind = landed.get(spec.partition.column) if spec.partition else None
-    if (
-        spec.partition
-        and kind is not None
-        and not isinstance(kind, DateType | TimestampType | TimestamptzType)
-    ):
+    if spec.partition is None or kind is None:
+        return
+    if spec.partition.granularity == "hour" and isinstance(kind, DateType):
+        raise PermanentError(
+            f"partition column {spec.partition.column} of {spec.name} is landed as {kind}, which has no hours",
+            where=f"partition_by.column of {spec.name}",
+            remedy="declare a timestamp column, or granularity day",
+        )
+    if not isinstance(kind, DateType | TimestampType | TimestamptzType):
         raise PermanentError(
             f"partition column {spec.partition.column} of {spec.name} is landed as {kind}",
             where=f"partition_by.column of {spec.name}",

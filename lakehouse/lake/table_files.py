@@ -1,33 +1,34 @@
-"""The current data files of an Iceberg table, by the day they hold, and as DuckDB reads them."""
+"""The current data files of an Iceberg table, by the period they hold, and as DuckDB reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import DateType
 
 from lakehouse.errors import PermanentError
 from lakehouse.lake.column_types import duckdb_type
 from lakehouse.lake.duckdb_session import literal
 from lakehouse.lake.filesystem import readable
+from lakehouse.lake.periods import Period, granularity_of, read_stored
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
 FILE = "__lakehouse_file"
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """One data file; `day` is its partition, None without one."""
+    """One data file; `day` is its partition's period, None without one."""
 
     data_file: DataFile
-    day: date | None
+    day: Period | None
 
     @property
     def path(self) -> str:
@@ -53,7 +54,7 @@ def current_files(table: Table, where: BooleanExpression | None = None) -> list[
                 where=task.file.file_path,
                 remedy="compact the table, and set write.delete.mode to copy-on-write there",
             )
-        files.append(TableFile(task.file, _day(task.file)))
+        files.append(TableFile(task.file, _period(table, task.file)))
     return files
 
 
@@ -71,21 +72,21 @@ def read_files(table: Table, files: Sequence[TableFile]) -> str:
     return f"read_parquet([{paths}], schema = MAP {{{fields}}}, filename = {literal(FILE)})"
 
 
-def rows_by_day(files: Iterable[TableFile]) -> dict[date | None, int]:
+def rows_by_day(files: Iterable[TableFile]) -> dict[Period | None, int]:
     """Rows of each partition; the one partition None when the table has none."""
-    rows: dict[date | None, int] = {}
+    rows: dict[Period | None, int] = {}
     for file in files:
         rows[file.day] = rows.get(file.day, 0) + file.rows
     return rows
 
 
-def days_since_epoch(day: date) -> int:
-    """Iceberg's stored form of a date."""
-    return (day - _EPOCH).days
-
-
-def _day(data_file: DataFile) -> date | None:
-    if len(data_file.partition) == 0 or data_file.partition[0] is None:
+def _period(table: Table, data_file: DataFile) -> Period | None:
+    """None also for partitions by something else than time."""
+    if len(data_file.partition) == 0:
         return None
-    value = data_file.partition[0]
-    return value if isinstance(value, date) else _EPOCH + timedelta(days=value)
+    (field, *_) = table.spec().fields
+    dates = isinstance(table.schema().find_type(field.source_id), DateType)
+    if isinstance(field.transform, IdentityTransform) and not dates:
+        return None
+    granularity = granularity_of(field.transform)
+    return read_stored(data_file.partition[0], granularity) if granularity else None

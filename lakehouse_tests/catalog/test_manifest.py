@@ -137,7 +137,7 @@ def test_a_contract(tmp_path: Path) -> None:
         (model(lookback="1d"), "meta.lakehouse: lookback is for models with partitions by hour or day"),
         (
             source(partition_by={"column": "day", "granularity": "hour", "start": "2025-01-01"}),
-            "models/sources.yml: shop__orders: meta.lakehouse.partition_by.granularity: a bronze table has days, not hours",
+            "models/sources.yml: shop__orders: meta.lakehouse.partition_by.column: day is declared as no type; hours need",
         ),
         ({**model(), "schema": "platinum"}, "schema 'platinum' is no layer; allowed are silver, gold"),
     ],

@@ -106,6 +106,26 @@ def test_every_changed_day_gets_an_event(
     }
 
 
+def test_months_have_events_of_their_own(lake: Lake) -> None:
+    declared = PartitionBy(column="order_date", granularity="month", start=date(2025, 1, 1))
+    table = dataclasses.replace(ORDERS, partition_by=declared)
+    lake.land([order(1, date(2025, 1, 2)), order(2, date(2025, 1, 31)), order(3, date(2025, 6, 1))], FIELDS)
+    instance = dg.DagsterInstance.ephemeral()
+    pending = pending_merge(table, lake.settings, open_catalog(lake.settings), History(instance))
+    assert pending == PendingMerge((date(2025, 1, 2), date(2025, 6, 1)))
+    result = dg.materialize(
+        [bronze_asset(table)],
+        instance=instance,
+        resources={"lakehouse": LakehouseResource(home=str(lake.home))},
+        tags={
+            "dagster/asset_partition_range_start": "2025-01",
+            "dagster/asset_partition_range_end": "2025-02",
+        },
+    )
+    assert events(result) == {"2025-01": (2, 2), "2025-02": (0, 0), "2025-06": (1, 1)}
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+
+
 def test_a_commit_without_an_event_is_told_later(
     lake: Lake, materialize: Callable[..., dg.ExecuteInProcessResult]
 ) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from lakehouse.lake.describe import describe_table
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import DayPartition
+from lakehouse.lake.merge_spec import PeriodPartition
 
 FIELDS = {"order_id": pa.int64(), "order_date": pa.date32()}
 BRONZE = ("bronze", "shop__orders")
@@ -23,7 +23,7 @@ def test_no_such_table(lake: Any) -> None:
 def test_a_merged_table(lake: Any) -> None:
     day = date(2025, 6, 1)
     lake.land([{"order_id": 1, "order_date": day}, {"order_id": 2}, {"order_id": 3}], FIELDS)
-    result = merge_table(lake.spec(partition=DayPartition("order_date")), lake.settings)
+    result = merge_table(lake.spec(partition=PeriodPartition("order_date")), lake.settings)
     found = describe_table(BRONZE, lake.settings)
     assert found is not None
     assert (found.rows, found.files, found.partitions) == (3, 2, {day: 1, None: 2})

@@ -10,7 +10,7 @@ import pytest
 
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import DayPartition
+from lakehouse.lake.merge_spec import PeriodPartition
 
 EPOCH = 1_764_000_000_000
 FIELDS = {"order_id": pa.int64(), "order_date": pa.date32(), "amount": pa.float64()}
@@ -20,7 +20,7 @@ CDC = FIELDS | {
     "_ab_cdc_updated_at": pa.string(),
     "_ab_cdc_deleted_at": pa.string(),
 }
-DAYS = DayPartition("order_date")
+DAYS = PeriodPartition("order_date")
 MAY, JUNE = date(2025, 5, 1), date(2025, 6, 1)
 
 
@@ -56,7 +56,7 @@ def test_timestamps_are_partitioned_by_their_utc_day(lake: Any) -> None:
     fields = {"order_id": pa.int64(), "placed_at": pa.timestamp("us", "UTC")}
     late = datetime(2025, 6, 1, 23, 59, 59, 999999, UTC)
     lake.land([{"order_id": 1, "placed_at": late}, {"order_id": 2, "placed_at": None}], fields)
-    result = merge_table(lake.spec(partition=DayPartition("placed_at")), lake.settings)
+    result = merge_table(lake.spec(partition=PeriodPartition("placed_at")), lake.settings)
     assert result.partitions == {JUNE: 1, None: 1}
     table = open_catalog(lake.settings).load_table(("bronze", "shop__orders"))
     found = table.scan(row_filter="placed_at >= '2025-06-01T00:00:00+00:00'").to_arrow()
@@ -189,7 +189,7 @@ def test_overwrite_holds_the_newest_generation_and_nothing_else(lake: Any) -> No
 def test_a_derived_partition_column_is_part_of_the_table(lake: Any) -> None:
     fields = {"order_id": pa.int64(), "year": pa.int64(), "month": pa.int64(), "day": pa.int64()}
     lake.land([{"order_id": 1, "year": 2025, "month": 5, "day": 1}], fields)
-    derived = DayPartition("order_date", "make_date(year, month, day)")
+    derived = PeriodPartition("order_date", "make_date(year, month, day)")
     assert merge_table(lake.spec(partition=derived), lake.settings).partitions == {MAY: 1}
     assert lake.rows(["order_id", "order_date"]) == {1: {"order_id": 1, "order_date": MAY}}
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import DayPartition, MergeResult, MergeSpec
+from lakehouse.lake.merge_spec import MergeResult, MergeSpec, PeriodPartition
 
 EPOCH = 1_764_000_000_000
 DAY_MS = 86_400_000
@@ -28,7 +28,7 @@ State = dict[int, Row]
 
 keys = st.integers(1, 6)
 contents = st.tuples(st.sampled_from(DAYS), st.sampled_from([1.0, 2.0, 3.0]))
-partitions = st.sampled_from([None, DayPartition("order_date")])
+partitions = st.sampled_from([None, PeriodPartition("order_date")])
 # Short sequences find what long ones find, and a merge is a tenth of a second.
 thorough = settings(
     max_examples=20,

@@ -14,13 +14,13 @@ import pytest
 
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import DayPartition
+from lakehouse.lake.merge_spec import PeriodPartition
 from lakehouse.lake.orphans import remove_orphans
 
 EPOCH = 1_764_000_000_000
 FIELDS = {"order_id": pa.int64(), "order_date": pa.date32(), "amount": pa.float64()}
 CDC = FIELDS | {"_ab_cdc_lsn": pa.float64(), "_ab_cdc_deleted_at": pa.string()}
-DAYS = DayPartition("order_date")
+DAYS = PeriodPartition("order_date")
 
 # Children are forked from a server that has imported everything, so a merge begins at once.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -12,7 +12,7 @@ import pytest
 from lakehouse.errors import PermanentError, TransientError
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import DayPartition
+from lakehouse.lake.merge_spec import PeriodPartition
 
 EPOCH = 1_764_000_000_000
 FIELDS = {"order_id": pa.int64(), "order_date": pa.date32(), "status": pa.string()}
@@ -32,7 +32,7 @@ def refusal(lake: Any, **spec: Any) -> str:
     [
         ({"primary_key": ("order_id", "line")}, "line, the primary_key"),
         ({"cursor_field": "updated_at"}, "updated_at, the cursor_field"),
-        ({"partition": DayPartition("placed_on")}, "placed_on, the partition_by.column"),
+        ({"partition": PeriodPartition("placed_on")}, "placed_on, the partition_by.column"),
     ],
 )
 def test_a_declared_column_that_is_not_landed(lake: Any, declared: dict[str, Any], key: str) -> None:
@@ -46,20 +46,20 @@ def test_a_declared_column_that_is_not_landed(lake: Any, declared: dict[str, Any
 @pytest.mark.parametrize(
     ("partition", "problem"),
     [
-        (DayPartition("status"), "partition column status of bronze.shop__orders is landed as string"),
-        (DayPartition("day", "strftime(order_date, '%Y')"), "gives VARCHAR"),
-        (DayPartition("day", "make_date(nothing)"), "does not evaluate"),
-        (DayPartition("status", "order_date"), "is landed and also derived"),
+        (PeriodPartition("status"), "partition column status of bronze.shop__orders is landed as string"),
+        (PeriodPartition("day", "strftime(order_date, '%Y')"), "gives VARCHAR"),
+        (PeriodPartition("day", "make_date(nothing)"), "does not evaluate"),
+        (PeriodPartition("status", "order_date"), "is landed and also derived"),
     ],
 )
-def test_a_partition_without_days(lake: Any, partition: DayPartition, problem: str) -> None:
+def test_a_partition_without_days(lake: Any, partition: PeriodPartition, problem: str) -> None:
     lake.land([ROW], FIELDS)
     assert problem in refusal(lake, partition=partition)
 
 
 def test_a_partition_expression_that_fails_on_a_value(lake: Any) -> None:
     lake.land([{**ROW, "status": "never"}], FIELDS)
-    line = refusal(lake, partition=DayPartition("day", "CAST(status AS DATE)"))
+    line = refusal(lake, partition=PeriodPartition("day", "CAST(status AS DATE)"))
     assert "bronze.shop__orders" in line
     assert "never" in line
 
@@ -67,8 +67,8 @@ def test_a_partition_expression_that_fails_on_a_value(lake: Any) -> None:
 def test_another_partitioning_than_the_table_has(lake: Any) -> None:
     lake.land([ROW], FIELDS)
     merge_table(lake.spec(), lake.settings)
-    line = refusal(lake, partition=DayPartition("order_date"))
-    assert "partitioned by nothing, declared is ['order_date']" in line
+    line = refusal(lake, partition=PeriodPartition("order_date"))
+    assert "partitioned by nothing, declared is day of order_date" in line
 
 
 def test_an_object_that_is_no_parquet(lake: Any) -> None:
@@ -115,7 +115,7 @@ def test_a_lake_that_cannot_be_read_is_worth_another_try(lake: Any) -> None:
 
 def test_a_refused_merge_leaves_no_files(lake: Any) -> None:
     lake.land([{**ROW, "status": "never"}], FIELDS)
-    refusal(lake, partition=DayPartition("day", "CAST(status AS DATE)"))
+    refusal(lake, partition=PeriodPartition("day", "CAST(status AS DATE)"))
     assert not list((lake.home / "lake").glob("bronze/**/*.parquet"))
 
 

@@ -62,10 +62,10 @@ def bronze_asset(table: BronzeTable) -> dg.AssetsDefinition:
             merged = merge_and_describe(table, lakehouse.settings, History(context.instance))
         if event := drift_event(key, merged):
             context.log_event(event)
-        if partitions is None:
+        if table.partition_by is None:
             yield dg.MaterializeResult(asset_key=key, metadata=table_facts(merged))
         else:
-            outside = report_partitions(context, key, partitions, merged)
+            outside = report_partitions(context, key, table.partition_by, merged)
             yield dg.MaterializeResult(asset_key=key)
             yield dg.AssetCheckResult(
                 asset_key=key,

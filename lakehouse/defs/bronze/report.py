@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from lakehouse.catalog.meta import PartitionBy
 from lakehouse.defs.bronze.merge import Merged
 from lakehouse.defs.metadata import CHANGED, SNAPSHOT
+from lakehouse.defs.partitions import KEY_FORMATS, partitions_of
 
 
 def table_facts(merged: Merged) -> dict[str, Any]:
@@ -37,7 +40,7 @@ def table_facts(merged: Merged) -> dict[str, Any]:
 def report_partitions(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
-    partitions: dg.PartitionsDefinition,
+    declared: PartitionBy,
     merged: Merged,
 ) -> dict[str, int]:
     """Put each requested day's facts on its event, and log an event for every other day that changed.
@@ -45,9 +48,10 @@ def report_partitions(
     The newest requested day carries the facts of the whole table. Returns the rows by day that belong to no
     declared partition.
     """
-    rows = {day.isoformat() if day else "none": count for day, count in merged.rows.items()}
-    changed = {day.isoformat() if day else "none" for day in merged.changed}
-    known = set(partitions.get_partition_keys())
+    rows = {_key(day, declared): count for day, count in merged.rows.items()}
+    changed = {_key(day, declared) for day in merged.changed}
+    partitions = partitions_of(declared)
+    known = set(partitions.get_partition_keys() if partitions else ())
     requested = list(context.partition_keys)
     for day in sorted((changed & known) - set(requested)):
         context.log_event(
@@ -60,6 +64,10 @@ def report_partitions(
             {**whole, **_day_facts(day, rows, changed)}, asset_key=key, partition_key=day
         )
     return {day: count for day, count in rows.items() if day not in known and count}
+
+
+def _key(period: date | None, declared: PartitionBy) -> str:
+    return period.strftime(KEY_FORMATS[declared.granularity]) if period else "none"
 
 
 def _day_facts(day: str, rows: dict[str, int], changed: set[str]) -> dict[str, Any]:

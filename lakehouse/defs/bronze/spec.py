@@ -42,7 +42,7 @@ def declared_stream(table: BronzeTable) -> Stream:
 def merge_spec(table: BronzeTable, settings: Settings, landed_nothing_at: int | None = None) -> MergeSpec:
     """What `lake.merge_table` is asked for; for `landed_nothing_at` see `History.landed_nothing_at`."""
     from lakehouse.lake.layout import bronze_location
-    from lakehouse.lake.merge_spec import DayPartition, MergeSpec
+    from lakehouse.lake.merge_spec import MergeSpec, PeriodPartition
 
     stream = declared_stream(table)
     declared = table.partition_by
@@ -54,7 +54,9 @@ def merge_spec(table: BronzeTable, settings: Settings, landed_nothing_at: int | 
         primary_key=table.primary_key,
         mode="overwrite" if stream.sync_mode == "full_refresh_overwrite" else "append",
         cursor_field=_cursor_of(stream),
-        partition=DayPartition(declared.column, declared.expression) if declared else None,
+        partition=PeriodPartition(declared.column, declared.expression, declared.granularity)
+        if declared
+        else None,
         contract=_contract(table),
         landed_nothing_at=landed_nothing_at,
     )

@@ -15,6 +15,7 @@ from lakehouse.defs.automation.plan import nodes_of
 from lakehouse.defs.automation.stale import Stale, stale_nodes
 from lakehouse.defs.resources import LakehouseResource
 from lakehouse.defs.transformation.assets import project_assets
+from lakehouse.lake.table_files import current_files
 from lakehouse_tests.defs.transformation.conftest import write_project
 from lakehouse_tests.warehouse import Warehouse, running_warehouse
 
@@ -170,6 +171,9 @@ def test_every_period_has_its_rows(warehouse: Warehouse) -> None:
     assert len(counted) == 3 * 24
     assert (counted["2025-02-11-05:00"], counted["2025-02-11-06:00"]) == (1, 0)
     assert partition_rows(warehouse, MONTHS) == {"2025-01": 1, "2025-02": 1}
+    # Iceberg's partitions of it are values of a timestamp, which are no periods to the lake.
+    files = current_files(warehouse.catalog.load_table(("gold", "by_hour")))
+    assert {file.day for file in files} == {None}
 
 
 def test_a_lookback_reads_before_the_window_and_writes_the_window(
