@@ -10,6 +10,9 @@ from lakehouse.defs.checks.look import Dataset, looking
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 
+_LAST = {"dagster/priority": "-10"}
+"""Nothing waits for these checks, so they wait for everything that can be built: data comes first."""
+
 
 @dg.definitions
 def defs() -> dg.Definitions:
@@ -48,6 +51,7 @@ def dataset_checks(name: str, datasets: Sequence[Dataset]) -> dg.AssetChecksDefi
             for key, (_, kind) in by_key.items()
         ],
         can_subset=True,
+        op_tags=_LAST,
     )
     def check(
         context: dg.AssetCheckExecutionContext, lakehouse: LakehouseResource

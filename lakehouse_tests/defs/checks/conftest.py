@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,15 @@ class Orders:
 
     def merge(self, day: date, table: BronzeTable = ORDERS) -> dict[str, dg.AssetCheckEvaluation]:
         """The run's checks by name."""
-        return evaluations(
-            dg.materialize(
-                [bronze_asset(table), checks_of(table)],
-                instance=self.instance,
-                resources={"lakehouse": LakehouseResource(home=str(self.lake.home))},
-                tags=dict.fromkeys(RANGE, str(day)),
-            )
+        return evaluations(self.run(day, [bronze_asset(table), checks_of(table)]))
+
+    def run(self, day: date, assets: Sequence[dg.AssetsDefinition]) -> dg.ExecuteInProcessResult:
+        """A run of these assets and checks for one day."""
+        return dg.materialize(
+            assets,
+            instance=self.instance,
+            resources={"lakehouse": LakehouseResource(home=str(self.lake.home))},
+            tags=dict.fromkeys(RANGE, str(day)),
         )
 
 

@@ -14,11 +14,14 @@ from dagster._core.definitions.freshness_evaluator import TimeWindowFreshnessPol
 from dagster._core.loader import LoadingContextForTest
 
 from lakehouse.catalog.meta import Freshness, PartitionBy
-from lakehouse_tests.defs.checks.conftest import FIELDS, ORDERS, Orders, numbers, order, outcome
+from lakehouse.defs.bronze.assets import bronze_asset
+from lakehouse.defs.partitions import partitions_of
+from lakehouse_tests.defs.checks.conftest import FIELDS, ORDERS, Orders, checks_of, numbers, order, outcome
 
 pytestmark = pytest.mark.slow
 CHECK = "data_is_current"
 TODAY = datetime.now(UTC).date()
+ALL_AT_ONCE = dg.BackfillPolicy.single_run()
 KEY = dg.AssetKey(ORDERS.key)
 # The promise of bronze/shop/orders in the project: a warning after a day, a failure after two.
 
@@ -97,6 +100,17 @@ def test_what_has_no_point_in_time_is_said(orders: Orders) -> None:
         check = orders.merge(TODAY, table)[CHECK]
         assert outcome(check) == "ERROR"
         assert why in (check.description or "")
+
+
+def test_what_is_downstream_does_not_wait_for_checks(orders: Orders) -> None:
+    orders.land(order(1, TODAY))
+
+    @dg.asset(deps=[KEY], partitions_def=partitions_of(ORDERS.partition_by), backfill_policy=ALL_AT_ONCE)
+    def report() -> None: ...
+
+    done = orders.run(TODAY, [checks_of(ORDERS), report, bronze_asset(ORDERS)])
+    steps = [event.step_key for event in done.all_events if event.event_type_value == "STEP_START"]
+    assert steps == ["merge_shop_orders", "report", "check_test"]
 
 
 def test_a_table_that_is_not_there_is_said(orders: Orders) -> None:
