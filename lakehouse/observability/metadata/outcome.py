@@ -18,9 +18,9 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """Making it began and did not end well."""
     LEFT = "left"
-    """The run ended before making it began: something before it failed, or the run was killed."""
+    """The run, or the backfill, ended before making it began: something before it failed, or the run was killed."""
     PLANNED = "planned"
-    """A backfill means to make it, or ended before it came to that; `run_id` is the backfill's."""
+    """A backfill means to make it, or was killed before it came to that; `run_id` is the backfill's."""
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,11 @@ def carried_out(connection: sa.Connection, id_: str, assets: Collection[str], da
 
 
 def end_backfill(connection: sa.Connection, id_: str) -> None:
-    """What it did not come to stays planned."""
+    """What it did not come to was left out, as of its beginning: others may have made it since."""
     ended = sa.update(backfills).where(backfills.c.backfill_id == id_)
     connection.execute(ended.values(ended=datetime.now(UTC)))
+    left = sa.update(partition_outcomes).where(partition_outcomes.c.run_id == id_)
+    connection.execute(left.values(outcome=Outcome.LEFT.value))
 
 
 def unended_backfills(connection: sa.Connection) -> dict[str, str]:

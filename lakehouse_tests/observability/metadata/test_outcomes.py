@@ -60,6 +60,8 @@ def test_a_plan_counts_until_it_is_carried_out_or_its_backfill_lives(metadata: M
         end_backfill(connection, id_)
         assert unended_backfills(connection) == {}
         assert newest_not_made(connection, wanted, []).keys() == {"gold/a"}
+        write_outcomes(connection, [outcome("2025-01-30", Outcome.MADE, 24 * 3650)])
+        assert newest_not_made(connection, wanted, []) == {"gold/a": {"2025-01-31"}}
 
 
 def test_a_row_is_replaced_by_one_of_the_same_run(metadata: MetadataDatabase) -> None:
