@@ -51,7 +51,7 @@ def _judged(dataset: Dataset, stands: Position, *, idle: bool, before: dict[str,
     return {
         "passed": not late and (promised.warn_after is None or lag <= promised.warn_after),
         "severity": dg.AssetCheckSeverity.ERROR if late else dg.AssetCheckSeverity.WARN,
-        "description": f"merged is what was committed until {lag} ago, or later",
+        "description": f"merged is what was committed until {lag} ago, or later" if lag else "all is merged",
         "metadata": metadata | {"lag_seconds": int(lag.total_seconds())},
     }
 
