@@ -27,10 +27,11 @@ def backfill(
         ),
     ] = False,
     days_per_run: Annotated[
-        int, typer.Option(min=1, help="Days that one run may take; more are built in several.")
+        int,
+        typer.Option(min=1, help="Days (hours, months) that one run may take; more are built in several."),
     ] = 366,
 ) -> None:
-    """Build a range of days of assets again, from what is landed.
+    """Build a range of days of assets again, from what is landed; of months those that have a day in it.
 
     Each step is a run in the Dagster UI over the whole range, and records what became of every day. What is made of a
     failed step is left out, and everything else is built; `--failed-only` with the same assets goes on from there.

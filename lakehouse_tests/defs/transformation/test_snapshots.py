@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from lakehouse.defs.automation.plan import nodes_of
+from lakehouse.defs.automation.stale import stale_nodes
+from lakehouse.defs.resources import LakehouseResource
 from lakehouse_tests.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -33,7 +36,7 @@ def take(shop: Warehouse, models: list[dg.AssetsDefinition]) -> Any:
     return run
 
 
-def test_versions_follow_each_other(shop: Warehouse, take: Any) -> None:
+def test_versions_follow_each_other(shop: Warehouse, models: list[dg.AssetsDefinition], take: Any) -> None:
     customers = shop.catalog.load_table(("bronze", "shop__customers")).scan().to_arrow()
     first = take()
     assert first.keys() == set(customers["customer_id"].to_pylist())
@@ -74,6 +77,9 @@ def test_versions_follow_each_other(shop: Warehouse, take: Any) -> None:
     assert [row["dbt_valid_to"] is None for row in back[gone]] == [False, True]
     assert back[gone][0]["dbt_valid_to"] < back[gone][1]["dbt_valid_from"]
     assert len(back[moved]) == 3
+    nodes = nodes_of(dg.Definitions(assets=models, resources={"lakehouse": LakehouseResource()}))
+    both = {key: nodes[key] for key in map(dg.AssetKey.from_user_string, (STAGED, HISTORY))}
+    assert stale_nodes(both, shop.instance) == {}
 
 
 def test_versions_that_overlap_fail_the_check(
