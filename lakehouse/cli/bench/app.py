@@ -57,12 +57,12 @@ def ingest(
 @app.command()
 def orchestration(
     cases: Annotated[
-        list[str] | None, typer.Option("--case", help="One of load, backfill; repeatable.")
+        list[str] | None, typer.Option("--case", help="One of load, scale, backfill; repeatable.")
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Time what Dagster does with the graph: loading it, and building a year of days again."""
+    """Time what Dagster does with the graph: loading it, looking at a long history, building a year of days again."""
     from lakehouse.cli.bench.orchestration import measure
     from lakehouse.cli.bench.result import show
 

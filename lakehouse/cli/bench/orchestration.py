@@ -10,6 +10,7 @@ from lakehouse.errors import ConfigurationError
 
 CASES = {
     "load": "lakehouse.cli.bench.orchestration_load:load",
+    "scale": "lakehouse.cli.bench.orchestration_scale:scale",
     "backfill": "lakehouse.cli.bench.orchestration_backfill:backfill",
 }
 """Each case is a function without arguments that gives its results, imported when it is run."""

@@ -64,6 +64,7 @@ def stale_models(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[dg.
 def stale_nodes(nodes: Mapping[dg.AssetKey, Node], instance: dg.DagsterInstance) -> dict[dg.AssetKey, Stale]:
     """`stale_models` on plain nodes (given upstream first)."""
     history = History(instance)
+    history.look_at(nodes)
     found: dict[dg.AssetKey, Stale] = {}
     for node in nodes.values():
         if node.key.path[0] in ("landing", "bronze"):
@@ -110,7 +111,8 @@ def _days_behind(
         else:
             # Which days a change of an unpartitioned table reaches cannot be known.
             every_day = every_day or stale_upstream is not None or history.changed_after(upstream, first)
-    return (days | with_data if every_day else days) & set(partitions.get_partition_keys())
+    behind = days | with_data if every_day else days
+    return behind & set(partitions.get_partition_keys()) if behind else set()
 
 
 def _days_changed(
