@@ -90,6 +90,12 @@ def _model(node: dict[str, Any], keys: dict[str, Key]) -> Model:
             where=_place(node),
             remedy="remove it; every run compares all rows",
         )
+    if meta.unified and node["config"]["materialized"] != "view":
+        raise ConfigurationError(
+            f"meta.lakehouse.unified: a {node['config']['materialized']} would be of the moment it was built",
+            where=_place(node),
+            remedy="make it materialized='view', whose SQL is {{ unified(...) }}",
+        )
     return Model(
         relation=_relation(node),
         layer=_layer(node),

@@ -224,6 +224,21 @@ class TableMeta(_Declaration):
     reconcile: tuple[Reconciliation, ...] = ()
 
 
+class Unified(_Declaration):
+    """A lambda view: hot rows from bronze, cold rows from the batch (dbt_project/macros/unified.sql).
+
+    All columns named here are columns of the batch's model and of its bronze table, under the same names.
+    """
+
+    key: tuple[str, ...] = Field(min_length=1)
+    """Columns of which every bronze row has other values."""
+    same: tuple[str, ...] = ()
+    """The batch's row of a cold day stands only while these agree with bronze: what changes with every change of
+    a row, such as `updated_at`. Without, changes of cold rows wait for the batch."""
+    hot_days: int = Field(ge=0)
+    """Full days before the one on which the view is built that are always computed from bronze, with that one."""
+
+
 class ModelMeta(_Declaration):
     """`meta.lakehouse` of a dbt model or snapshot."""
 
@@ -231,6 +246,7 @@ class ModelMeta(_Declaration):
     lookback: Duration | None = None
     """How far before its window a run reads the datasets that have partitions; the window that it writes stays.
     A change of a period then reaches the later periods that read it."""
+    unified: Unified | None = None
     freshness: Freshness | None = None
     owner: Owner | None = None
     unique_key: tuple[str, ...] = ()
@@ -255,6 +271,12 @@ class ModelMeta(_Declaration):
         unit = self.partition_by.granularity
         if not self.lookback or self.lookback % timedelta(**{f"{unit}s": 1}):
             raise ValueError(f"lookback must be whole {unit}s, and at least one")
+        return self
+
+    @model_validator(mode="after")
+    def _views_have_no_partitions(self) -> ModelMeta:
+        if self.unified and self.partition_by:
+            raise ValueError("unified: a view has no partitions; remove partition_by")
         return self
 
 

@@ -33,11 +33,13 @@ class Project(Warehouse):
         self.project_dir = directory / "dbt_project"
         shutil.copytree(PROJECT_DIR, self.project_dir, ignore=shutil.ignore_patterns("target", "logs"))
 
-    def dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def dbt(
+        self, *arguments: str, program: tuple[str, ...] = ("-m", "dbt.cli.main")
+    ) -> subprocess.CompletedProcess[str]:
         variables = {"HOST": "127.0.0.1", "PORT": str(self.engine.port), "USER": USER, "PASSWORD": PASSWORD}
         where = ["--project-dir", str(self.project_dir), "--profiles-dir", str(self.project_dir)]
         return subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", *arguments, *where],
+            [sys.executable, *program, *arguments, *where],
             env={**os.environ, **{f"LAKEHOUSE_DREMIO__{name}": value for name, value in variables.items()}},
             capture_output=True,
             text=True,

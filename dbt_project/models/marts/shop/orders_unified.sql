@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+{{ unified('fct_orders', hot=[['shop', 'shop__orders'], ['shop', 'shop__order_items']]) }}
