@@ -139,6 +139,15 @@ def test_a_contract(tmp_path: Path) -> None:
             source(partition_by={"column": "day", "granularity": "hour", "start": "2025-01-01"}),
             "models/sources.yml: shop__orders: meta.lakehouse.partition_by.column: day is declared as no type; hours need",
         ),
+        (
+            model(unified={"key": ["order_id"], "hot_days": 7, "days": 7}),
+            "fct_orders: meta.lakehouse.unified.days: unknown key; known are hot_days, key, same",
+        ),
+        (model(unified={"key": ["order_id"], "hot_days": 7}), "unified: a table would be of the moment it was built; make it"),
+        (
+            model(unified={"key": ["x"], "hot_days": 7}, partition_by={"column": "day", "start": "2025-01-01"}),
+            "unified: a view has no partitions; remove partition_by",
+        ),
         ({**model(), "schema": "platinum"}, "schema 'platinum' is no layer; allowed are silver, gold"),
     ],
 )  # fmt: skip

@@ -48,6 +48,17 @@ class ChangingOrders:
         self.states.append(state(self.rows.values()))
         table = self._warehouse.catalog.load_table(("bronze", "shop__orders"))
         table.overwrite(pa.Table.from_pylist(list(self.rows.values()), schema=self._schema))
+        self._move_items()
+
+    def _move_items(self) -> None:
+        """The lines of an order have its day: in a table, and so a commit, of their own."""
+        table = self._warehouse.catalog.load_table(("bronze", "shop__order_items"))
+        items = table.scan().to_arrow()
+        moved = [
+            {**item, "order_date": self.rows.get(item["order_id"], item)["order_date"]}
+            for item in items.to_pylist()
+        ]
+        table.overwrite(pa.Table.from_pylist(moved, schema=items.schema))
 
     def _some(self, wanted: Callable[[Row], bool]) -> list[Row]:
         return self._random.sample([row for row in self.rows.values() if wanted(row)], 6)
