@@ -44,7 +44,7 @@ def _judged(dataset: Dataset, column: str, newest: date | datetime, now: datetim
     end = dataset.partition_by.end if dataset.partition_by else None
     # A data set that ends is complete with its last day, and does not grow old after that.
     until = min(now, _midnight(end)) if end else now
-    age = timedelta(seconds=max(0, int((until - _moment(newest)).total_seconds())))
+    age = timedelta(seconds=max(0, int((until - _new_until(dataset, column, newest)).total_seconds())))
     severity, told = None, f"the newest {column} is {newest}"
     if _moment(newest) > now + _AHEAD:
         severity, told = (
@@ -67,6 +67,14 @@ def _judged(dataset: Dataset, column: str, newest: date | datetime, now: datetim
             "fail_after_seconds": promised.fail_after.total_seconds(),
         },
     }
+
+
+def _new_until(dataset: Dataset, column: str, newest: date | datetime) -> datetime:
+    """A month is new until it is over: its column may hold no other day than its first."""
+    days = dataset.partition_by
+    if days is None or days.granularity != "month" or column != days.column:
+        return _moment(newest)
+    return _midnight((newest.replace(day=1) + timedelta(days=31)).replace(day=1))
 
 
 def _moment(newest: date | datetime) -> datetime:

@@ -15,6 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from lakehouse.catalog.meta import Freshness, PartitionBy
 from lakehouse.defs.bronze.assets import bronze_asset
+from lakehouse.defs.checks import current
 from lakehouse.defs.partitions import partitions_of
 from lakehouse_tests.defs.checks.conftest import FIELDS, ORDERS, Orders, checks_of, numbers, order, outcome
 
@@ -117,3 +118,13 @@ def test_a_table_that_is_not_there_is_said(orders: Orders) -> None:
     check = orders.merge(TODAY)[CHECK]
     assert outcome(check) == "ERROR"
     assert check.description == "lake.bronze.shop__orders: there is no such table yet; materialize it"
+
+
+def test_a_month_is_new_until_it_is_over() -> None:
+    months = PartitionBy(column="month", granularity="month", start=date(2025, 1, 1))
+    table = replace(ORDERS, partition_by=months)
+    for now, found in (("2025-03-31", True), ("2025-04-01", True), ("2025-04-04", False)):
+        facts = current._judged(table, "month", date(2025, 3, 1), datetime.fromisoformat(f"{now}T12:00:00Z"))
+        assert facts["passed"] == found, now
+    facts = current._judged(table, "updated_on", date(2025, 3, 1), datetime(2025, 3, 31, tzinfo=UTC))
+    assert not facts["passed"]
