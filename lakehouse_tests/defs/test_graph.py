@@ -50,9 +50,12 @@ def describe(node: Any) -> dict[str, Any]:
         "group": node.group_name,
         "kinds": sorted(node.kinds),
         "owners": sorted(node.owners),
+        "tags": {name: value for name, value in node.tags.items() if not name.startswith("dagster/kind/")},
         "partitions": str(node.partitions_def) if node.partitions_def else None,
         "checks": sorted(check.name for check in node.check_keys),
         "freshness": str(node.freshness_policy),
+        "one run a backfill": node.backfill_policy == dg.BackfillPolicy.single_run(),
+        "pools": sorted(node.pools or ()),
         "op": node.assets_def.op.name,
         "described": bool(node.description),
     }
