@@ -2,6 +2,8 @@
   Incremental models build a window of periods: from min_date (inclusive) to max_date (exclusive), ISO dates, or from
   min_time to max_time, `YYYY-MM-DD HH:MM:SS` in UTC. Without any, and with --full-refresh, they build everything.
 
+  With the variable days, a list of ISO dates, a model by date builds only these days of its window.
+
   The condition that a column lies in the window. `type` is the column's, date or timestamp; by default that of the
   model's own partition column. With lookback=true it lies in what the model may read: the window, and before it
   as much as the model's `lookback` declares.
@@ -14,7 +16,17 @@
     {%- set kind = type or partition_column_type() -%}
     {%- set first, end = window_bounds(kind, lookback) -%}
     {{ column }} >= {{ kind }} '{{ first }}' and {{ column }} < {{ kind }} '{{ end }}'
+    {%- if kind == 'date' and not lookback and var('days', []) %} and {{ column }} in ({{ days_to_build() }}){% endif -%}
   {%- endif -%}
+{%- endmacro -%}
+
+{%- macro days_to_build() -%}
+  {%- for day in var('days') -%}
+    {%- if not modules.re.match('\\d{4}-\\d{2}-\\d{2}$', day | string) -%}
+      {% do exceptions.raise_compiler_error("days are ISO dates, not " ~ day) %}
+    {%- endif -%}
+    {{ ', ' if not loop.first }}date '{{ day }}'
+  {%- endfor -%}
 {%- endmacro -%}
 
 {%- macro window_bounds(kind, lookback) -%}

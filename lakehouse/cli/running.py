@@ -63,7 +63,7 @@ def _is_up(settings: Settings) -> bool:
     return state is not None
 
 
-def load_graph(settings: Settings, progress: Progress, name: str, why: Why = Why.REFRESH) -> Runner:
+def load_graph(settings: Settings, progress: Progress, name: str, why: str = Why.REFRESH) -> Runner:
     """The graph, and the instance of this home; runs of that name whose process was killed are closed.
 
     What became of those, and of runs that ended while the metadata database was down, is recorded.

@@ -10,7 +10,8 @@ import dagster as dg
 from lakehouse.catalog.datasets import Column, Relation
 
 CHANGED = "lakehouse/changed_rows"
-"""On landing and bronze events: 0 means that nothing downstream has to run because of this event."""
+"""On landing and bronze events, and on those of days that a model left as they were: 0 means that nothing downstream
+has to run because of this event."""
 SNAPSHOT = "lakehouse/snapshot_id"
 """On bronze events: the Iceberg snapshot that the event tells of."""
 

@@ -17,7 +17,8 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.settings import PREFIX
 
 PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
-_PARSED = ("*.yml", "models/**/*", "macros/**/*", "tests/**/*", "snapshots/**/*", "seeds/**/*")
+PARSED_FOLDERS = ("models", "macros", "tests", "snapshots", "seeds")
+_PARSED = ("*.yml", *(f"{folder}/**/*" for folder in PARSED_FOLDERS))
 
 
 @cache

@@ -34,6 +34,16 @@ run_retries:
   max_retries: 0
   retry_on_asset_or_op_failure: false
 
+# Runs are forked from a process that has everything imported: one begins in tenths of a second.
+run_launcher:
+  module: lakehouse.embedded.warm_runs.launcher
+  class: WarmRunLauncher
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
+
 schedules:
   use_threads: true
   num_workers: 2

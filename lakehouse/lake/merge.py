@@ -18,30 +18,22 @@ from typing import TYPE_CHECKING
 from pyiceberg.exceptions import CommitStateUnknownException
 from sqlalchemy.exc import OperationalError
 
-from lakehouse.errors import PermanentError, TransientError
-from lakehouse.lake.admission import collect_rejected, open_landed
+from lakehouse.errors import TransientError
+from lakehouse.lake.analysis import analyse
 from lakehouse.lake.column_types import quoted_list
 from lakehouse.lake.commit import CONFLICTS, begin, commit, load
 from lakehouse.lake.data_files import ROWS_PER_FILE, DataFileWriter
 from lakehouse.lake.duckdb_session import DEFAULT_MEMORY_LIMIT, duckdb_session
-from lakehouse.lake.effects import ACTION, Effects, current_rows, find_effects
+from lakehouse.lake.effects import ACTION, Effects, current_rows
 from lakehouse.lake.filesystem import open_filesystem
 from lakehouse.lake.iceberg import open_catalog
-from lakehouse.lake.landed_changes import (
-    DAY,
-    applied_before,
-    collect_changes,
-    derived_column,
-    highest_lsn,
-    no_changes,
-)
-from lakehouse.lake.landed_columns import Drift, find_drift, landed_columns
+from lakehouse.lake.landed_changes import DAY
 from lakehouse.lake.merge_spec import MergeResult, MergeSpec
 from lakehouse.lake.pending import Pending, find_pending
 from lakehouse.lake.quarantine import remove_superseded, settle_retried, write_quarantine
-from lakehouse.lake.table_columns import TargetColumns, refuse_other_partitioning, target_columns
+from lakehouse.lake.table_columns import TargetColumns, refuse_other_partitioning
 from lakehouse.lake.table_files import TableFile, current_files, rows_by_day
-from lakehouse.lake.watermark import Lsn, Watermark, advance, read_watermark
+from lakehouse.lake.watermark import Watermark, advance, read_watermark
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -134,30 +126,12 @@ def apply_pending(
 ) -> MergeResult:
     """Put the pending objects into the table, and the rows that may not enter it into quarantine."""
     spec = order.spec
-    effects, columns = Effects(), TargetColumns({}, (), ())
-    lsns: tuple[Lsn | None, Lsn | None] = (None, None)
-    drift: tuple[Drift, ...] = ()
+    found = analyse(connection, spec, table, pending)
+    effects, columns = found.effects, found.columns
     quarantined = 0
     if pending.files:
-        landed = landed_columns(spec, table, pending.files)
-        _require_columns(spec, pending)
-        drift = find_drift(spec, table, pending.files, landed)
-        open_landed(connection, spec, pending.files, landed)
-        types = landed.types | derived_column(connection, spec)
-        columns = target_columns(spec, table, types)
-        collect_rejected(connection, spec, applied_before(landed.types, pending))
-        collect_changes(connection, spec, columns.types, landed.types, pending)
         quarantined = write_quarantine(connection, order.settings, spec, pending, order.id)
-        effects = find_effects(connection, spec, table, columns, pending)
-        newest = max([landing.epoch_ms for landing in pending.consumed], default=0)
-        lsns = highest_lsn(connection, landed.types, newest, max(pending.generations, default=None))
-    elif table is None:
-        columns = TargetColumns(spec.columns_without_rows, (), ())
-    elif pending.lowest is not None or pending.whole:
-        columns = target_columns(spec, table, {})
-        no_changes(connection, spec, columns.types)
-        effects = find_effects(connection, spec, table, columns, pending)
-    reached = advance(pending.before, pending.consumed, pending.generations, *lsns)
+    reached = advance(pending.before, pending.consumed, pending.generations, *found.lsns)
     transaction, io = begin(catalog, spec, table, columns)
     removed = _files_to_rewrite(table, effects, columns)
     writer = DataFileWriter(io, transaction.table_metadata, order.id)
@@ -190,38 +164,8 @@ def apply_pending(
         landed_rows=sum(file.rows for file in pending.files),
         objects=tuple(landing.name for landing in pending.consumed),
         quarantined=quarantined,
-        drift=drift,
+        drift=found.drift,
         committed=True,
-    )
-
-
-def _require_columns(spec: MergeSpec, pending: Pending) -> None:
-    """Raises PermanentError when a declared column is not landed, or a derived one is."""
-    landed = {name: file.landing.url for file in pending.files for name in file.columns}
-    newest = pending.files[-1]
-    for name in spec.primary_key:
-        for file in pending.files:
-            if name not in file.columns:
-                raise _not_landed(spec, name, "primary_key", file.landing.url)
-    needed = [(spec.cursor_field, "cursor_field")] if spec.cursor_field else []
-    if spec.partition and not spec.partition.expression:
-        needed.append((spec.partition.column, "partition_by.column"))
-    for name, key in needed:
-        if name not in landed:
-            raise _not_landed(spec, name, key, newest.landing.url)
-    if spec.partition and spec.partition.expression and spec.partition.column in landed:
-        raise PermanentError(
-            f"column {spec.partition.column} of {spec.name} is landed and also derived",
-            where=newest.landing.url,
-            remedy="name the derived column differently, or remove partition_by.expression",
-        )
-
-
-def _not_landed(spec: MergeSpec, column: str, key: str, where: str) -> PermanentError:
-    return PermanentError(
-        f"column {column}, the {key} of {spec.name}, is not landed",
-        where=where,
-        remedy=f"restore the column in the source and the connection, or correct {key}",
     )
 
 

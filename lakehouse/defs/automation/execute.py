@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STARTED_BY = "lakehouse/started_by"
 PROCESS = "lakehouse/process"
 """Host, process id, and when the process began: ids are used again."""
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -52,7 +52,7 @@ class Runner:
         instance: dg.DagsterInstance,
         name: str,
         *,
-        why: Why = Why.REFRESH,
+        why: str = Why.REFRESH,
         metadata: MetadataDatabase | None = None,
     ) -> None:
         self.defs = defs
@@ -67,9 +67,9 @@ class Runner:
 
     def run(self, keys: Collection[dg.AssetKey], days: tuple[str, str] | None = None) -> RunResult:
         """Materialize the assets; `days` is the first and the last partition of the run."""
-        tags = {STARTED_BY: self._name, PROCESS: this_process(), WHY: self._why.value}
+        tags = {STARTED_BY: self._name, PROCESS: this_process(), WHY: self._why}
         if days is not None:
-            tags |= {_RANGE_START: days[0], _RANGE_END: days[1]}
+            tags |= {RANGE_START: days[0], RANGE_END: days[1]}
         started = time.monotonic()
         result = self._job.get_subset(asset_selection=set(keys)).execute_in_process(
             instance=self.instance, tags=tags, run_config=_QUIET, raise_on_error=False

@@ -59,7 +59,7 @@ def intending(metadata: MetadataDatabase | None, wanted: Mapping[dg.AssetKey, St
     if metadata is not None:
         days = {key.to_user_string(): stale.days for key, stale in wanted.items()}
         with not_stopping(_WARN, _OTHERWISE), metadata.transaction() as connection:
-            id_ = plan(connection, this_process(), days, Why.BACKFILL.value)
+            id_ = plan(connection, this_process(), days, Why.BACKFILL)
     intent = Intent(metadata, id_)
     try:
         yield intent

@@ -60,8 +60,12 @@ class Stage:
 
 
 def nodes_of(defs: dg.Definitions) -> dict[dg.AssetKey, Node]:
-    """Every materializable asset of the graph, upstream first."""
-    graph = defs.resolve_asset_graph()
+    """Every materializable asset of the definitions, upstream first."""
+    return nodes_in(defs.resolve_asset_graph())
+
+
+def nodes_in(graph: AssetGraph) -> dict[dg.AssetKey, Node]:
+    """Every materializable asset of an asset graph, upstream first."""
     nodes = {}
     for key in graph.toposorted_asset_keys:
         found = graph.get(key)

@@ -31,5 +31,5 @@ def _sensor(name: str) -> Any:
         description=f"Asks for {' and '.join(layers)} by the conditions of the assets.",
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        run_tags={WHY: str(Why.AUTOMATION)},
+        run_tags={WHY: Why.AUTOMATION},
     )

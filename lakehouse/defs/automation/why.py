@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,8 +11,11 @@ WHY = "lakehouse/why"
 _FROM_CONDITION = ("dagster/from_automation_condition", "dagster/auto_materialize")
 
 
-class Why(StrEnum):
-    """Values of the tag. A run without it was launched by a person in the Dagster UI, or by a Dagster backfill."""
+class Why:
+    """Values of the tag: plain text, since Dagster's events hold no enumeration of ours.
+
+    A run without it was launched by a person in the Dagster UI, or by a Dagster backfill.
+    """
 
     SCHEDULE = "schedule"
     CHANGES = "changes"

@@ -50,10 +50,13 @@ def pending_merge(
     pending = find_pending(settings, open_filesystem(settings), spec, watermark)
     if pending:
         return PendingMerge(_days(spec, pending, settings, current))
-    snapshot = current.current_snapshot() if current else None
-    if snapshot is not None and snapshot.snapshot_id != history.snapshot(dg.AssetKey(table.key)):
-        return PendingMerge(None)
-    return None
+    return PendingMerge(None) if current and is_untold(current, history, dg.AssetKey(table.key)) else None
+
+
+def is_untold(current: Table, history: History, key: dg.AssetKey) -> bool:
+    """Whether the table was committed to without an event that tells of it: its process died between the two."""
+    snapshot = current.current_snapshot()
+    return snapshot is not None and snapshot.snapshot_id != history.snapshot(key)
 
 
 def _days(

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import dbt_assets
 from dagster_dbt.dbt_manifest import read_manifest_path
+from pydantic import Field
 
 from lakehouse.catalog.datasets import Model
 from lakehouse.catalog.meta import PartitionBy
@@ -27,6 +28,11 @@ class DbtConfig(dg.Config):
 
     full_refresh: bool = False
     """Rebuild incremental models from all their inputs, not only the run's days."""
+    days: list[str] = Field(default_factory=list)
+    """The days of the run to build; all when empty. The others are up to date: their events tell of no change.
+
+    Where partitions are no days, or a model reads days before its own, all of the run is built.
+    """
 
 
 @dg.definitions
@@ -70,11 +76,16 @@ def model_assets(
         from lakehouse.defs.transformation.window import window_of
 
         window = window_of(context.partition_time_window, models[0]) if partitions else None
-        arguments = build_arguments(window, full_refresh=config.full_refresh)
+        only = frozenset(config.days) if _is_daily(models[0]) else frozenset[str]()
+        arguments = build_arguments(window, only, full_refresh=config.full_refresh)
         with as_failures():
-            yield from invoke(context, lakehouse.settings, arguments, window, project_dir)
+            yield from invoke(context, lakehouse.settings, arguments, window, project_dir, only=only)
 
     return build_models
+
+
+def _is_daily(model: Model) -> bool:
+    return model.partition_by is not None and model.partition_by.granularity == "day" and not model.lookback
 
 
 def op_name(model: Model) -> str:

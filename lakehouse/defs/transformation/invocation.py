@@ -14,6 +14,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from lakehouse.catalog.datasets import Catalog, Model
 from lakehouse.clients.dremio import DremioClient, quoted
 from lakehouse.clients.lake_source import prepare_dremio
+from lakehouse.defs.metadata import CHANGED
 from lakehouse.defs.project import declared_datasets, prepared_manifest
 from lakehouse.defs.transformation.facts import model_facts
 from lakehouse.defs.transformation.gate import Gate
@@ -33,10 +34,12 @@ def invoke(
     arguments: Sequence[str],
     window: Window | None,
     project_dir: Path,
+    *,
+    only: frozenset[str] = frozenset(),
 ) -> Iterator[Any]:
     """Run dbt and yield an Output for each model built and tested, and an AssetCheckResult for each test.
 
-    `window` is None for unpartitioned models.
+    `window` is None for unpartitioned models; `only` are the days of it that are built, all of them when it is empty.
 
     Raises:
         ServiceDownError, ServiceRefusedError: Dremio is down or refuses the credentials.
@@ -70,8 +73,9 @@ def invoke(
                     model = models[raw["data"]["node_info"]["unique_id"]]
                     lineage = _lineage(context, invocation.compiled(model.unique_id), model, catalog)
                     output = _with_facts(
-                        context, told, model, dremio, settings=settings, window=window, lineage=lineage
-                    )
+                        context, told, model, dremio,
+                        settings=settings, window=window, only=only, lineage=lineage,
+                    )  # fmt: skip
                     yield from gate.built(dg.AssetKey(model.key), output)
                 elif isinstance(told, dg.AssetCheckResult):
                     yield _described(told)
@@ -92,6 +96,7 @@ def _with_facts(
     *,
     settings: Settings,
     window: Window | None,
+    only: frozenset[str],
     lineage: dg.TableColumnLineage | None,
 ) -> dg.Output[Any]:
     """The output with row counts, place, actual columns and their lineage; by partition where the model has any."""
@@ -104,7 +109,9 @@ def _with_facts(
     # A year of days needs the columns once, not 365 times: they go to the newest day, which pages show.
     newest = context.partition_keys[-1]
     for day in context.partition_keys:
-        count = {"dagster/partition_row_count": facts.by_partition.get(day, 0)}
+        count: dict[str, Any] = {"dagster/partition_row_count": facts.by_partition.get(day, 0)}
+        if only and day not in only:
+            count[CHANGED] = 0
         context.add_asset_metadata(
             {**whole, **count} if day == newest else count,
             asset_key=dg.AssetKey(model.key),

@@ -102,7 +102,7 @@ class Invocation:
         try:
             with _ONE_AT_A_TIME:  # here, since whoever reads the events may go away before dbt has ended
                 # A copy: dbt writes into the manifest what it compiles.
-                self._manifest = _manifest(self.project_dir, self.target.parent / "parse").deepcopy()
+                self._manifest = _manifest(self.project_dir, _scratch(self.target.parent)).deepcopy()
                 with _environment(self.environ):
                     runner = dbtRunner(manifest=self._manifest, callbacks=[tell])
                     self._result = runner.invoke([*self.arguments, *_flags(self.project_dir, self.target)])
@@ -110,6 +110,15 @@ class Invocation:
             self._error = error
         finally:
             queue.put(None)
+
+
+def preload_manifest(project_dir: Path, home: Path) -> None:
+    """Parse the project for the invocations of this process and of those forked from it."""
+    _manifest(project_dir, _scratch(home / "dbt"))
+
+
+def _scratch(targets: Path) -> Path:
+    return targets / "parse"
 
 
 def _flags(project_dir: Path, target: Path) -> list[str]:

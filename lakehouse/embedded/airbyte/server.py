@@ -33,6 +33,8 @@ from lakehouse.embedded.ports import Port, require_free
 
 logger = logging.getLogger(__name__)
 
+KEEP_ALIVE_SECONDS = 600
+"""Clients keep idle connections in a pool: one that is closed in the moment of its next use would fail a request."""
 _PREDECESSOR_SECONDS = 5  # a server that is stopping may still hold the home
 
 
@@ -80,6 +82,7 @@ def serve(config: AirbyteServerConfig) -> None:
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=5,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
         logger.info(

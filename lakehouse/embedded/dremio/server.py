@@ -32,6 +32,8 @@ from lakehouse.embedded.json_lines import emit
 from lakehouse.embedded.ports import Port, require_free
 
 SERVICE = "dremio"
+KEEP_ALIVE_SECONDS = 600
+"""Clients keep idle connections in a pool: one that is closed in the moment of its next use would fail a query."""
 _PREDECESSOR_SECONDS = 5  # an engine that is stopping may still hold the home
 
 
@@ -90,6 +92,7 @@ def _serve(config: DremioServerConfig) -> None:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
     emit(

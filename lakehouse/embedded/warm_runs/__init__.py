@@ -1,0 +1,1 @@
+"""Dagster runs without a new interpreter: processes forked from one that has everything imported."""
