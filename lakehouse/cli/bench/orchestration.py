@@ -12,6 +12,8 @@ CASES = {
     "load": "lakehouse.cli.bench.orchestration_load:load",
     "scale": "lakehouse.cli.bench.orchestration_scale:scale",
     "backfill": "lakehouse.cli.bench.orchestration_backfill:backfill",
+    "changes": "lakehouse.cli.bench.orchestration_changes:changes",
+    "soak": "lakehouse.cli.bench.orchestration_soak:soak",
 }
 """Each case is a function without arguments that gives its results, imported when it is run."""
 

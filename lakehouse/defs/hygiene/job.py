@@ -41,7 +41,7 @@ def defs() -> dg.Definitions:
         job=retention,
         cron_schedule="30 5 * * *",
         execution_timezone=here().timezone,
-        tags={WHY: Why.SCHEDULE.value},
+        tags={WHY: Why.SCHEDULE},
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     return dg.Definitions(jobs=[retention], schedules=[schedule])
