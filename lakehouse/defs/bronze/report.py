@@ -48,8 +48,8 @@ def report_partitions(
     The newest requested day carries the facts of the whole table. Returns the rows by day that belong to no
     declared partition.
     """
-    rows = {_key(day, declared): count for day, count in merged.rows.items()}
-    changed = {_key(day, declared) for day in merged.changed}
+    rows = {partition_key(day, declared): count for day, count in merged.rows.items()}
+    changed = {partition_key(day, declared) for day in merged.changed}
     partitions = partitions_of(declared)
     known = set(partitions.get_partition_keys() if partitions else ())
     requested = list(context.partition_keys)
@@ -66,7 +66,8 @@ def report_partitions(
     return {day: count for day, count in rows.items() if day not in known and count}
 
 
-def _key(period: date | None, declared: PartitionBy) -> str:
+def partition_key(period: date | None, declared: PartitionBy) -> str:
+    """The key of a period of a bronze table; `none` for rows without one."""
     return period.strftime(KEY_FORMATS[declared.granularity]) if period else "none"
 
 
