@@ -78,8 +78,10 @@ class Touched:
     """What a merge would change."""
 
     days: frozenset[date | None]
-    """Partitions that gain or lose rows: where changed rows live, and where they used to live. Empty when the landed
-    rows are what the table holds; a table without partitions has the one partition None."""
+    """First days, or hours, of the partitions that gain or lose rows: where changed rows live, and used to live.
+
+    Empty when the landed rows are what the table holds; a table without partitions has the one partition None.
+    """
     objects: tuple[str, ...]
     """The landed objects that it would consume, as `date=YYYY-MM-DD/<name>`."""
 

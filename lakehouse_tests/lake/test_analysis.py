@@ -11,7 +11,7 @@ import pytest
 from lakehouse.lake.analysis import touched_days
 from lakehouse.lake.iceberg import open_catalog
 from lakehouse.lake.merge import merge_table
-from lakehouse.lake.merge_spec import DayPartition
+from lakehouse.lake.merge_spec import PeriodPartition
 from lakehouse_tests.lake.conftest import DAY_MS, EPOCH, Lake
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ FIELDS = {
     "_ab_cdc_lsn": pa.int64(),
     "_ab_cdc_deleted_at": pa.string(),
 }
-SPEC: dict[str, Any] = {"partition": DayPartition("day")}
+SPEC: dict[str, Any] = {"partition": PeriodPartition("day")}
 ONE, TWO, THREE, FOUR = (date(2025, 1, n) for n in (1, 2, 3, 4))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import dagster as dg
@@ -131,7 +132,7 @@ def _landed(
             changed[key] = _declared(nodes[key], frozenset())
             continue
         if touched is not None:
-            changed[key] = _declared(nodes[key], frozenset(str(day) for day in touched.days))
+            changed[key] = _declared(nodes[key], _keys(touched.days, table))
             objects += [f"{table.stream}/{place}" for place in touched.objects]
         elif (current := load(catalog, spec)) and is_untold(current, history, key):
             changed[key] = _declared(nodes[key], frozenset())  # its events will tell of every day
@@ -143,11 +144,15 @@ def _declared(node: Node, days: frozenset[str]) -> Stale:
     if node.partitions is None:
         return Stale()
     keys = node.partitions.get_partition_keys()
-    months = {day[:7] for day in days}
-    touched = frozenset(
-        key for key in keys if key[:10] in days or key in months
-    )  # keys of hours begin with the day
-    return Stale(touched or frozenset(keys[-1:]))
+    return Stale(days & frozenset(keys) or frozenset(keys[-1:]))
+
+
+def _keys(periods: Iterable[date | None], table: BronzeTable) -> frozenset[str]:
+    from lakehouse.defs.bronze.report import partition_key
+
+    if table.partition_by is None:
+        return frozenset()
+    return frozenset(partition_key(period, table.partition_by) for period in periods)
 
 
 def _changes(instance: dg.DagsterInstance, key: dg.AssetKey, after: int) -> Iterator[Change]:
