@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse.observability.alerts.store import AlertStore
 
 _LOG = logging.getLogger("lakehouse.alerts")
-_LOOKED = "looked_at"
+_LOOKED, _LOOK = "looked_at", "look"
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def evaluate(look: Look, store: AlertStore, sources: Iterable[Source] = SOURCES)
     alerting, silences = look.alerting, store.silences(look.now)
     found += [Found("undelivered", alert) for alert in undelivered(look, store.undelivered())]
     looked.add("undelivered")
+    look.kept[_LOOK] = look.now.isoformat()
     recorded = store.record(
         look.now,
         look.kept,
@@ -109,8 +110,17 @@ def undelivered(look: Look, waiting: Iterable[Notification]) -> Iterable[Alert]:
     """One alert for each sink that has taken nothing for a while, for the other sinks to tell."""
     from lakehouse.observability.alerts.deliver import is_held
 
-    late = [told for told in waiting if look.now - told.at >= look.alerting.undelivered_after]
-    for sink in sorted({told.sink for told in late if not is_held(told, look.alerting, look.now)}):
+    # What quiet hours held back at the look before has not been offered to its sink yet.
+    before = look.kept.get(_LOOK)
+    late = [
+        told
+        for told in waiting
+        if look.now - told.at >= look.alerting.undelivered_after
+        and before
+        and not is_held(told, look.alerting, datetime.fromisoformat(before))
+    ]
+    for sink in sorted({told.sink for told in late}):
+        since = min(told.at for told in late if told.sink == sink)
         declared = (
             "it is not declared any more" if sink not in look.alerting.sinks else "it does not take them"
         )
@@ -118,8 +128,7 @@ def undelivered(look: Look, waiting: Iterable[Notification]) -> Iterable[Alert]:
             name=AlertName.NOTIFICATIONS_UNDELIVERED,
             subject=sink,
             severity=Severity.CRITICAL,
-            summary=f"notifications for sink {sink} have waited since {min(told.at for told in late):%H:%M} UTC:"
-            f" {declared}",
+            summary=f"notifications for sink {sink} have waited since {since:%H:%M} UTC: {declared}",
         )
 
 

@@ -95,6 +95,22 @@ def test_a_sink_that_is_not_declared_any_more_keeps_its_own(watched: Watched, wo
     other.stop()
 
 
+def test_what_quiet_hours_held_back_is_not_late(watched: Watched, world: World) -> None:
+    quiet = {"from": "22:00", "to": "07:00"}
+    watched.declare(
+        sinks={"hook": {"type": "webhook", "url": watched.receiver.url}},
+        routes=[{"name": "all", "sinks": ["hook"], "quiet_hours": quiet}],
+    )
+    watched.now = watched.now.replace(hour=23)
+    sources = [Source("teapot", world)]
+    world.alerts = [alert(severity="warning")]
+    watched.tick(sources)
+    assert watched.tick(sources, hours=7).delivered.waiting == 1
+    for _ in range(3):
+        watched.tick(sources, hours=1)
+    assert watched.receiver.told == [("firing", ORDERS)]
+
+
 def test_sources_have_names_of_their_own() -> None:
     names = [source.name for source in SOURCES]
     assert len(set(names)) == len(names) == 8
