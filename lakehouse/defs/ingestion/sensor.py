@@ -86,7 +86,7 @@ def _look(
         id_ = id_of("connections", airbyte.connection(connection.name))
         listed = airbyte.jobs(id_, cursor.started if cursor else None)
         # Asked after the list: the run of a job that is listed as finished is either still here, or has told.
-        if run := _run_at_work(context.instance, connection, set(streams.values())):
+        if run := run_at_work(context.instance, connection, set(streams.values())):
             return dg.SkipReason(f"run {run} syncs connection {connection.name} and tells of it itself")
         new = [job for job in listed if cursor is None or _Cursor.of(job) > cursor]
         told = ToldJobs(context.instance, streams if new else {}, cursor.started if cursor else None)
@@ -118,7 +118,7 @@ def _to_tell(jobs: list[Job], connection: Connection) -> list[Job]:
     return list(takewhile(lambda job: job.finished, jobs))
 
 
-def _run_at_work(instance: dg.DagsterInstance, connection: Connection, keys: set[dg.AssetKey]) -> str | None:
+def run_at_work(instance: dg.DagsterInstance, connection: Connection, keys: set[dg.AssetKey]) -> str | None:
     """The id of a run that has not ended and syncs the connection."""
     for run in instance.get_runs(RunsFilter(statuses=_AT_WORK)):
         whole = run.job_name in (sync_job_name(connection), _EVERY_ASSET)
