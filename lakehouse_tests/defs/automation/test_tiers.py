@@ -1,7 +1,9 @@
 """Tables declare tiers, and connections are synced as often as their most frequent table."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -59,8 +61,14 @@ def tick(instance: dg.DagsterInstance, at: datetime = NOON) -> Any:
     return told.run_requests or told.skip_message
 
 
-def test_a_tick_syncs_the_connection_once() -> None:
-    instance = dg.DagsterInstance.ephemeral()
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """On disk: a schedule opens it by its reference."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as opened:
+        yield opened
+
+
+def test_a_tick_syncs_the_connection_once(instance: dg.DagsterInstance) -> None:
     [request] = tick(instance)
     assert {key.to_user_string() for key in request.asset_selection} == {
         f"landing/flights/{stream}" for stream in ("airlines", "airports", "flights", "planes", "weather")
@@ -70,8 +78,7 @@ def test_a_tick_syncs_the_connection_once() -> None:
     assert request.run_key != tick(instance, NOON.replace(hour=18))[0].run_key
 
 
-def test_a_connection_that_still_syncs_is_left_alone() -> None:
-    instance = dg.DagsterInstance.ephemeral()
+def test_a_connection_that_still_syncs_is_left_alone(instance: dg.DagsterInstance) -> None:
     job = graph_of("local").resolve_job_def("sync_flights")
     run = instance.create_run_for_job(job)
     skipped = tick(instance)
