@@ -66,11 +66,16 @@ class Message:
             sorted({told.alert.name.value for told in self.notifications})
         )
 
+    def line(self, told: Notification) -> str:
+        """All of it for people."""
+        alert = told.alert
+        return (
+            f"[{_state(told)}] {alert.key}: {alert.summary} ({alert.owner}; {alert.runbook(self.runbooks)})"
+        )
+
     def lines(self) -> Iterable[str]:
         """A line for each alert, of the first fifty."""
-        for told in self.notifications[:MOST_LINES]:
-            alert = told.alert
-            yield f"[{_state(told)}] {alert.key}: {alert.summary} ({alert.owner}; {alert.runbook(self.runbooks)})"
+        yield from map(self.line, self.notifications[:MOST_LINES])
         more = len(self.notifications) - MOST_LINES
         if more > 0:
             yield f"… and {more} more; `lakehouse alerts list` shows what is firing"

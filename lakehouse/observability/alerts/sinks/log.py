@@ -18,6 +18,6 @@ class LogSink(Sink):
     type: Literal["log"]
 
     def send(self, message: Message) -> None:
-        for told, line in zip(message.notifications, message.lines(), strict=False):
+        for told in message.notifications:
             critical = told.transition == "firing" and told.alert.severity is Severity.CRITICAL
-            _LOG.log(logging.ERROR if critical else logging.WARNING, line)
+            _LOG.log(logging.ERROR if critical else logging.WARNING, message.line(told))
