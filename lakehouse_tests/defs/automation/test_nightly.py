@@ -18,7 +18,12 @@ from lakehouse.defs.automation.nightly.judge import BATCH
 from lakehouse.defs.automation.nightly.night import NIGHT, STAGE, Night
 from lakehouse.defs.automation.nightly.sensor import nightly
 from lakehouse.defs.automation.nightly.work import assets_of
+from lakehouse.defs.monitoring.declaration import alerting_of
+from lakehouse.defs.monitoring.look import Look
+from lakehouse.defs.monitoring.sources.checks import failed_checks
 from lakehouse.errors import ConfigurationError
+from lakehouse.observability.alerts.alert import Severity
+from lakehouse.settings import load_settings
 from lakehouse_tests.defs.conftest import graph_of
 
 DAYS = dg.DailyPartitionsDefinition("2026-03-01", end_offset=1, timezone="UTC")
@@ -248,6 +253,16 @@ def test_a_failed_stage_stops_the_batch_until_a_person_mends_it(house: House) ->
     house.work("09:00")
     assert house.stages() == STAGES
     assert house.verdict("staging_in_time") == (True, "ended, night of 2026-03-10")
+
+
+def test_an_alert_follows_from_a_stage_that_failed(house: House, tmp_path: Path) -> None:
+    house.failing.add("landing/shop/orders")
+    house.work("01:00")
+    settings = load_settings(tmp_path)
+    look = Look(house.instance, settings, alerting_of(settings), house.defs.get_repository_def())
+    [alert] = [alert for alert in failed_checks(look) if alert.subject.startswith("nightly/")]
+    assert alert.key == "CheckFailed/nightly/batch/extract_databases_in_time"
+    assert (alert.severity, alert.owner, alert.group) == (Severity.CRITICAL, "team:data", "nightly")
 
 
 def test_a_failed_test_keeps_the_reflections_as_they_are(house: House) -> None:
