@@ -10,13 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lakehouse.clients.dremio import DremioClient
+from lakehouse.defs.transformation.assets import project_assets
 from lakehouse.defs.transformation.runner import Invocation
 from lakehouse.demo.generator import generate
 from lakehouse_tests.dbt_project.changing_orders import VIEW, ChangingOrders, Reader, Writer, state
 from lakehouse_tests.dbt_project.conftest import Project, landed
 from lakehouse_tests.engine import running_engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TODAY = datetime.now(UTC).date()
 HOT_DAYS = 7
@@ -65,6 +66,19 @@ def view(shop: Project) -> list[dict[str, object]]:
         return dremio.query("SELECT * FROM lake.gold.orders_unified").to_pylist()
 
 
+def test_as_an_asset(shop: Project) -> None:
+    """Materialized by Dagster: made anew, tested, counted, and its columns traced to bronze and to the batch."""
+    result = shop.build(project_assets(shop.project_dir), "gold/orders_unified")
+    assert result.success
+    (made,) = result.asset_materializations_for_node("dbt")
+    with DremioClient(shop.settings.dremio) as dremio:
+        assert made.metadata["dagster/row_count"].value == dremio.count("lake", "gold", "orders_unified")
+    assert {check.passed for check in result.get_asset_check_evaluations()} == {True}
+    lineage = made.metadata["dagster/column_lineage"].value
+    origins = {(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage.deps_by_column["amount"]}
+    assert origins == {("bronze/shop/orders", "amount"), ("gold/fct_orders", "amount")}
+
+
 def test_before_any_change_it_is_the_batch(shop: Project) -> None:
     with DremioClient(shop.settings.dremio) as dremio:
         batch = dremio.query("SELECT * FROM lake.gold.fct_orders")
@@ -89,7 +103,7 @@ def test_nothing_is_missing_or_twice_while_bronze_the_batch_and_the_boundary_mov
     rounds = 0
     try:
         with Writer(orders) as writer, Reader(shop, orders) as reader:
-            while rounds < 3 or (reader.answers < 30 and rounds < 30 and reader.wrong is None):
+            while rounds < 3 or (reader.answers < 15 and rounds < 30 and reader.wrong is None):
                 rounds += 1
                 hot_days = (2, 30, HOT_DAYS)[rounds % 3]
                 (shop.project_dir / DECLARED).write_text(
@@ -100,7 +114,7 @@ def test_nothing_is_missing_or_twice_while_bronze_the_batch_and_the_boundary_mov
         (shop.project_dir / DECLARED).write_text(declared)
         build(shop, "orders_unified")
     assert writer.changes > 3
-    assert reader.answers >= 30
+    assert reader.answers >= 15
 
 
 def test_a_batch_killed_between_its_two_commits_takes_nothing_away(
