@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from lakehouse.defs.automation.why import WHY
 from lakehouse.defs.transformation.history import recorded
 from lakehouse.defs.transformation.runner import Invocation
+from lakehouse.defs.transformation.window import Window
 from lakehouse.observability.metadata.database import metadata_database
 from lakehouse.observability.metadata.tables import dbt_run_history
 from lakehouse.settings import Settings, load_settings
@@ -37,7 +39,13 @@ def build(
     def models(context: dg.AssetExecutionContext) -> None:
         target = settings.home / "dbt" / "models"
         invocation = Invocation(arguments, target, environ, project.project_dir)
-        for _ in recorded(invocation, context, settings, ("2025-06-01", "2025-06-02"), "lakehouse"):
+        for _ in recorded(
+            invocation,
+            context,
+            settings,
+            Window(datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 6, 2, tzinfo=UTC)),
+            "lakehouse",
+        ):
             pass
 
     return dg.materialize([models], instance=instance, tags={WHY: "refresh"}, raise_on_error=False)
