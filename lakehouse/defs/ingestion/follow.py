@@ -17,6 +17,12 @@ from lakehouse.settings import Settings
 
 START_SECONDS = 15
 """How long Airbyte may take to start a connection's first job."""
+BEGUN_SECONDS = 6
+"""A job that runs this long has read all that was committed before it began."""
+QUIET_SECONDS = 2
+"""All that was committed before is landed when for so long nothing more has been: many times Airbyte's usual lag."""
+MOST_SECONDS = 10
+"""Of waiting for quiet, beside traffic that never rests."""
 SETTLED_SECONDS = 30
 """A job that follows a failed one and runs this long, or lands rows before that, does not fail as that one did."""
 
@@ -28,9 +34,9 @@ def follow(
 
     No job is started, and a job that runs is not waited for: with the schedule `continuous` it reads until its time
     is over. What is promised: every stream has been read in full once, the newest job that ended did so well, and all
-    that Airbyte has committed to landing is told. A change that the source committed less than Airbyte's lag ago (two
-    seconds at the median from the embedded server) may be told by the next event. Waited for are a stream's first
-    read, and a job that follows a failed one until it works.
+    that Airbyte has committed to landing is told. Waited for are a stream's first read, a job that has just begun, a
+    job that follows a failed one until it works, and two seconds in which nothing lands; beside traffic that never
+    rests, ten. A change that the source committed less than Airbyte's lag ago may be told by the next event.
 
     Raises:
         ServiceDownError: Airbyte does not answer.
@@ -41,6 +47,8 @@ def follow(
         live = airbyte.connection(connection.name)
         _require_continuous(live, connection, settings)
         id_ = id_of("connections", live)
+        _settled(airbyte, id_, connection, told, log)
+        _wait_until_quiet(airbyte, id_, told)
         jobs = _settled(airbyte, id_, connection, told, log)
         landed = Landed(airbyte, settings, connection, told)
         return list(landed.by(jobs, airbyte.log_state(id_), every_stream=True))
@@ -76,6 +84,19 @@ def _settled(
         if why != said:
             log(why)
             said = why
+        time.sleep(airbyte.settings.poll_seconds)
+
+
+def _wait_until_quiet(airbyte: AirbyteClient, id_: str, told: ToldJobs) -> None:
+    """Until what was committed before is landed, as far as that can be seen."""
+    begun = quiet_since = time.monotonic()
+    rows = -1
+    while time.monotonic() - quiet_since < QUIET_SECONDS and time.monotonic() - begun < MOST_SECONDS:
+        newest = airbyte.jobs(id_, told.newest_start)[-1]
+        landed = sum(stream.rows for stream in airbyte.job_report(newest.id).streams.values())
+        young = (datetime.now(UTC) - newest.started).total_seconds() < BEGUN_SECONDS
+        if landed != rows or (young and not newest.finished):
+            rows, quiet_since = landed, time.monotonic()
         time.sleep(airbyte.settings.poll_seconds)
 
 

@@ -95,10 +95,10 @@ def look(
 
 
 def others_at_work(instance: dg.DagsterInstance, nodes: Mapping[dg.AssetKey, Node]) -> bool:
-    """Whether a run that is no batch's and has not ended makes one of these assets."""
+    """Whether a run that is no batch's and has not ended makes one of these assets, or does not say which it makes."""
     unfinished = [status for status in dg.DagsterRunStatus if status.name in _UNFINISHED]
     return any(
-        BATCH not in run.tags and bool(nodes.keys() & (run.asset_selection or frozenset()))
+        BATCH not in run.tags and (not run.asset_selection or bool(nodes.keys() & run.asset_selection))
         for run in instance.get_runs(RunsFilter(statuses=unfinished))
     )
 
