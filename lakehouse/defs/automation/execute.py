@@ -71,8 +71,12 @@ class Runner:
         if days is not None:
             tags |= {RANGE_START: days[0], RANGE_END: days[1]}
         started = time.monotonic()
-        result = self._job.get_subset(asset_selection=set(keys)).execute_in_process(
-            instance=self.instance, tags=tags, run_config=_QUIET, raise_on_error=False
+        result = self._job.execute_in_process(
+            asset_selection=list(keys),
+            instance=self.instance,
+            tags=tags,
+            run_config=_QUIET,
+            raise_on_error=False,
         )
         seconds = time.monotonic() - started
         if self.metadata is not None:

@@ -47,7 +47,7 @@ def changes_sensor(connection: str, tables: Sequence[BronzeTable]) -> dg.SensorD
     @dg.sensor(
         name=f"changes_{connection}",
         description=f"Builds what connection {connection} landed: the days that changes touched, from bronze on.",
-        target=dg.AssetSelection.assets(*bronze).downstream(),
+        asset_selection=dg.AssetSelection.assets(*bronze).downstream(),
         minimum_interval_seconds=SECONDS,
         default_status=(
             dg.DefaultSensorStatus.RUNNING if runs_here("changes") else dg.DefaultSensorStatus.STOPPED
