@@ -16,7 +16,9 @@ from lakehouse.errors import PermanentError, TransientError
 from lakehouse.settings import Settings
 
 START_SECONDS = 15
-"""How long Airbyte may take to start a connection's first job."""
+"""How long Airbyte may take to start a connection's first job, or the one after a failed one."""
+_PLATFORM = "airbyte_platform"
+"""Origin of failures that are not the source's or the destination's, such as a server that was stopped."""
 BEGUN_SECONDS = 6
 """A job that runs this long has read all that was committed before it began."""
 QUIET_SECONDS = 2
@@ -73,10 +75,11 @@ def _settled(
     while True:
         listed = airbyte.jobs(id_, told.newest_start)
         jobs = [job for job in listed if job.type in LANDING_JOBS]
-        why = _why_wait(airbyte, id_, connection, jobs, told)
+        waited = time.monotonic() - started
+        why = _why_wait(airbyte, id_, connection, jobs, told, waited=waited)
         if why is None:
             return jobs
-        if not jobs and time.monotonic() - started > START_SECONDS:
+        if not jobs and waited > START_SECONDS:
             raise TransientError(
                 f"has started no job in {START_SECONDS} seconds, though the schedule is continuous",
                 where=f"Airbyte at {airbyte.settings.url}, connection {connection.name}",
@@ -101,7 +104,13 @@ def _wait_until_quiet(airbyte: AirbyteClient, id_: str, told: ToldJobs) -> None:
 
 
 def _why_wait(
-    airbyte: AirbyteClient, id_: str, connection: Connection, jobs: Sequence[Job], told: ToldJobs
+    airbyte: AirbyteClient,
+    id_: str,
+    connection: Connection,
+    jobs: Sequence[Job],
+    told: ToldJobs,
+    *,
+    waited: float,
 ) -> str | None:
     """What is waited for; None when the newest job works or has ended well."""
     if not jobs:
@@ -110,6 +119,8 @@ def _why_wait(
     if newest.finished or newest.status == "incomplete":
         if newest.status == "succeeded":
             return None
+        if waited < START_SECONDS:
+            return f"Airbyte job {newest.id} failed: the next one has not started"
         raise failed(airbyte.job_report(newest.id), newest.status, connection.name, airbyte.settings)
     missing = _never_read(airbyte, id_, connection, jobs, told)
     if missing:
@@ -117,7 +128,8 @@ def _why_wait(
     if len(jobs) > 1 and jobs[-2].status in ("failed", "error"):
         age = (datetime.now(UTC) - newest.started).total_seconds()
         rows = sum(stream.rows for stream in airbyte.job_report(newest.id).streams.values())
-        if not rows and age < SETTLED_SECONDS:
+        failure = airbyte.job_report(jobs[-2].id).failure or ""
+        if not rows and age < SETTLED_SECONDS and not failure.startswith(_PLATFORM):
             return f"Airbyte job {jobs[-2].id} failed: job {newest.id} has to show that it works"
     return None
 
