@@ -22,7 +22,9 @@ from lakehouse.errors import ConfigurationError
 
 
 def test_an_unknown_case_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="unknown case speed; known are load, scale, backfill"):
+    with pytest.raises(
+        ConfigurationError, match="unknown case speed; known are load, scale, backfill, changes, soak"
+    ):
         measure(["speed"])
 
 

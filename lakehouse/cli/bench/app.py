@@ -57,7 +57,8 @@ def ingest(
 @app.command()
 def orchestration(
     cases: Annotated[
-        list[str] | None, typer.Option("--case", help="One of load, scale, backfill; repeatable.")
+        list[str] | None,
+        typer.Option("--case", help="One of load, scale, backfill, changes, soak; repeatable."),
     ] = None,
     *,
     as_json: AsJson = False,
