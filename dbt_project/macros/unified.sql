@@ -35,6 +35,12 @@
     ) %}
   {%- endif -%}
   {%- set columns = adapter.get_columns_in_relation(batch) | map(attribute='quoted') | list -%}
+  {%- if not columns and flags.WHICH == 'generate' -%}
+    {#- Documentation is of what is not built yet too: the columns are those that it declares. -#}
+    {%- set ns = namespace(columns=[]) -%}
+    {%- for name in node.columns %}{% set ns.columns = ns.columns + [adapter.quote(name)] %}{% endfor -%}
+    {%- set columns = ns.columns -%}
+  {%- endif -%}
   {%- if not columns -%}
     {% do exceptions.raise_compiler_error("unified: " ~ batch ~ " is not built yet; build it first") %}
   {%- endif -%}
