@@ -56,7 +56,7 @@ def _kill(home: BenchHome, dice: random.Random, minutes: float) -> float:
         services = json.loads(home.run("status", "--json"))["services"]
         victim = dice.choice([service for service in services if service["pid"]])
         os.kill(victim["pid"], signal.SIGKILL)
-        print(f"killed {victim['name']}", file=sys.stderr)
+        print(f"killed {victim['service']}", file=sys.stderr)
         time.sleep(max(0.0, min(EVERY_SECONDS, left - 60)))
         if left <= EVERY_SECONDS + 60:
             break
