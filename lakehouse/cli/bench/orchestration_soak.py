@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -68,10 +69,12 @@ def _kill(home: BenchHome, dice: random.Random, minutes: float) -> float:
 
 
 def _memory(home: BenchHome) -> float:
+    """MB of all processes of the home, each with its share of the pages that forked runs have together (PSS)."""
     total = 0
-    for process in psutil.process_iter(["memory_info", "environ"]):
-        if (process.info["environ"] or {}).get("LAKEHOUSE_HOME") == str(home.path):
-            total += process.info["memory_info"].rss
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.environ().get("LAKEHOUSE_HOME") == str(home.path):
+                total += process.memory_full_info().pss
     return total / 1e6
 
 
