@@ -34,7 +34,7 @@ run_retries:
   max_retries: 0
   retry_on_asset_or_op_failure: false
 
-# Runs are forked from a process that has everything imported: one begins in tenths of a second.
+# Runs are forked from a process that has everything imported: one begins in about a second.
 run_launcher:
   module: lakehouse.embedded.warm_runs.launcher
   class: WarmRunLauncher

@@ -1,4 +1,4 @@
-"""Dagster's run launcher of the laptop stack: a run begins in tenths of a second instead of ten.
+"""Dagster's run launcher of the laptop stack: a run begins in about a second instead of ten.
 
 Dagster's own launcher starts an interpreter for each run, which imports everything and loads the graph again. Here a
 run is forked from a process that has done so. It is a process of its own all the same: it can be killed, terminated
