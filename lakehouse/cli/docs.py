@@ -49,5 +49,6 @@ def serve(
     # The page alone: the folder also holds dbt's log and the SQL that it ran.
     site = Starlette(routes=[Route("/", lambda _: FileResponse(page))])
     listening = uvicorn.Config(site, host="127.0.0.1", port=port, log_level="warning").bind_socket()
+    listening.listen()  # what reads the address below may call at once
     typer.echo(f"http://127.0.0.1:{listening.getsockname()[1]}/ (Ctrl-C stops it)")
     uvicorn.Server(uvicorn.Config(site, log_level="warning")).run(sockets=[listening])
