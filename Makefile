@@ -54,7 +54,7 @@ lint: $(STAMP) ## Check style, types, import contracts and SQL.
 
 .PHONY: lock
 lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
-	$(UV) pip compile pyproject.toml --extra demo --extra dev --generate-hashes --python-version 3.11 \
+	$(UV) pip compile pyproject.toml --extra demo --extra dev --extra dataframes --extra site --generate-hashes --python-version 3.11 \
 		--quiet --upgrade -o requirements.lock
 	echo "airbyte-api<1" | $(UV) pip compile - --generate-hashes --python-version 3.11 --no-header \
 		--quiet --upgrade -o $(OLD_CLIENT).lock
