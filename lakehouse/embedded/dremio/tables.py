@@ -15,6 +15,7 @@ from pyiceberg.expressions import (
     EqualTo,
     GreaterThan,
     GreaterThanOrEqual,
+    In,
     LessThan,
     LessThanOrEqual,
 )
@@ -222,11 +223,16 @@ def _expression(conjuncts: list[tuple[str, str, Any]], names: dict[str, str]) ->
         "<=": LessThanOrEqual,
         ">": GreaterThan,
         ">=": GreaterThanOrEqual,
+        "in": In,
     }
     result: BooleanExpression = AlwaysTrue()
     for column, symbol, value in conjuncts:
         if column.lower() not in names:
             raise SqlError(f"no column {column}; the table has {', '.join(names.values())}")
-        literal = value.replace(" ", "T") if isinstance(value, str) and _TIMESTAMP.match(value) else value
+        literal = [_iso(each) for each in value] if symbol == "in" else _iso(value)
         result = And(result, operators[symbol](names[column.lower()], literal))
     return result
+
+
+def _iso(value: Any) -> Any:
+    return value.replace(" ", "T") if isinstance(value, str) and _TIMESTAMP.match(value) else value

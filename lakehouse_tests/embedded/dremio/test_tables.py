@@ -76,6 +76,17 @@ def test_deleting_some_rows_rewrites_their_files_only(engine: Engine, table: str
     assert engine.rows(f"SELECT id FROM {table} ORDER BY id") == [(3,), (4,)]
 
 
+def test_deleting_listed_values_leaves_other_files_alone(engine: Engine, table: str) -> None:
+    before = files(engine, table)
+    days = ", ".join(f"DATE '{day}'" for day in ("2025-01-01", "2024-12-31"))
+    window = "day >= DATE '2024-12-31' AND day < DATE '2025-01-03'"
+    assert engine.rows(f"DELETE FROM {table} WHERE {window} AND day IN ({days})") == [(2,)]
+    assert len(before - files(engine, table)) == 1
+    assert files(engine, table) < before
+    assert engine.rows(f"DELETE FROM {table} WHERE id IN (4, 5)") == [(1,)]  # its day is NULL
+    assert engine.rows(f"SELECT id FROM {table} ORDER BY id") == [(3,)]
+
+
 def test_update_keeps_rows_its_predicate_is_null_for(engine: Engine, table: str) -> None:
     assert engine.rows(f"UPDATE {table} SET amount = amount * 2 WHERE amount > 2") == [(2,)]
     assert engine.rows(f"SELECT amount FROM {table} ORDER BY id") == [("1.5",), ("5.0",), (None,), ("9.0",)]

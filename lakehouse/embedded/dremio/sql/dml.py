@@ -114,10 +114,10 @@ def count_plan(path: Path, alias: str | None, where: exp.Expression | None, reso
 def simple_filter(
     where: exp.Expression | None, columns: tuple[Column, ...]
 ) -> list[tuple[str, str, Any]] | None:
-    """The predicate as conjuncts (column, op, value), op one of = < <= > >=; None when it is anything else.
+    """The predicate as conjuncts (column, op, value), op one of = < <= > >= in; None when it is anything else.
 
     Only what a file's statistics decide just as DuckDB would is simple: the literal has the column's own type.
-    Dates and timestamps are ISO text.
+    Dates and timestamps are ISO text; the value of `in` is a list.
     """
     if where is None:
         return []
@@ -126,6 +126,12 @@ def simple_filter(
     bare = where.unnest()
     for conjunct in bare.flatten() if isinstance(bare, exp.And) else [bare]:
         part = conjunct.unnest()
+        if isinstance(part, exp.In):
+            listed = _listed(part, types)
+            if listed is None:
+                return None
+            conjuncts.append((part.this.unnest().name, "in", listed))
+            continue
         if isinstance(part, exp.Between) and not part.args.get("symmetric"):
             sides = [(part.this, ">=", part.args["low"]), (part.this, "<=", part.args["high"])]
         elif type(part) in _SYMBOLS:
@@ -143,6 +149,15 @@ def simple_filter(
                 return None
             conjuncts.append((column.name, symbol, literal))
     return conjuncts
+
+
+def _listed(part: exp.In, types: dict[str, str]) -> list[Any] | None:
+    """The literals of `column IN (..)`; None for a subquery, or when one is not of the column's type."""
+    column = part.this.unnest()
+    if not isinstance(column, exp.Column) or not part.expressions:
+        return None
+    values = [_literal(value.unnest(), types.get(column.name.lower())) for value in part.expressions]
+    return None if None in values else values
 
 
 _SYMBOLS = {exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}

@@ -171,6 +171,8 @@ FILTERED = (
             "t.s = 'x' AND (at < TIMESTAMP '2025-01-01 00:00:00')",
             [("s", "=", "x"), ("at", "<", "2025-01-01 00:00:00")],
         ),
+        ("day IN (DATE '2025-01-01', '2025-01-03')", [("day", "in", ["2025-01-01", "2025-01-03"])]),
+        ("t.id IN (1, 2) AND s = 'x'", [("id", "in", [1, 2]), ("s", "=", "x")]),
         # anything whose comparison might not be the one statistics make
         ("day < TIMESTAMP '2025-01-01 12:00:00'", None),
         ("day = '2025-1-5'", None),
@@ -180,6 +182,9 @@ FILTERED = (
         ("s = 'a' OR s = 'b'", None),
         ("LOWER(s) = 'a'", None),
         ("nope = 1", None),
+        ("day IN (DATE '2025-01-01', NULL)", None),
+        ("id NOT IN (1, 2)", None),
+        ("id IN (SELECT id FROM lake.gold.other)", None),
     ],
 )
 def test_simple_filters(where: str, conjuncts: object) -> None:
