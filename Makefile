@@ -28,6 +28,10 @@ help: ## List the targets.
 .PHONY: install
 install: $(STAMP) ## Create .venv with exactly the locked packages; done once until the lock changes.
 
+.PHONY: superset
+superset: $(STAMP) ## Install Superset, once for every home and for the tests that need it.
+	$(BIN)/python -m lakehouse.embedded.superset.installation
+
 .PHONY: demo
 demo: $(STAMP) ## Build a lakehouse from a live database and from files, and query it.
 	$(BIN)/lakehouse demo
@@ -60,6 +64,8 @@ lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
 		--quiet --upgrade -o $(OLD_CLIENT).lock
 	echo "airbyte-cdk>=7.39,<8" | $(UV) pip compile - --generate-hashes --python-version 3.11 --no-header \
 		--quiet --upgrade -o requirements-airbyte-cdk.lock
+	$(UV) pip compile lakehouse/embedded/superset/requirements.in --generate-hashes --python-version 3.11 --no-header \
+		--quiet --upgrade -o lakehouse/embedded/superset/requirements.lock
 
 $(STAMP): requirements.lock requirements-airbyte-cdk.lock $(OLD_CLIENT).lock pyproject.toml | $(UV)
 	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }

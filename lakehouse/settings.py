@@ -92,6 +92,32 @@ class PostgresSettings(_Section):
     password: SecretStr | None = None
 
 
+class SupersetSettings(_Section):
+    """Where dashboards are; without an address there is no Superset."""
+
+    url: str | None = None
+    user: str = "lakehouse"
+    """The service user."""
+    password: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    """What the embedded Superset encrypts the passwords of its databases with."""
+    metadata_url: SecretStr | None = None
+    """SQLAlchemy URL of its own database, `postgresql://…`; by default SQLite under the home directory."""
+    dremio_host: str | None = None
+    """Where it reaches Dremio, when that is not `dremio.host`: the name of a container."""
+    dremio_ca: Path | None = None
+    """PEM file of the authorities that it trusts when Dremio's Flight port speaks TLS."""
+    dremio_verify: bool = True
+    """Whether it checks the certificate of Dremio's Flight port."""
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("allowed are http://host:port and https://host[:port]")
+        return value.rstrip("/") if value else None
+
+
 class MetadataSettings(_Section):
     """The database of run history, syncs and outcomes of partitions."""
 
@@ -149,6 +175,7 @@ class Settings(BaseSettings):
     dremio: DremioSettings = DremioSettings()
     airbyte: AirbyteSettings = AirbyteSettings()
     postgres: PostgresSettings = PostgresSettings()
+    superset: SupersetSettings = SupersetSettings()
     metadata: MetadataSettings = MetadataSettings()
     retention: RetentionSettings = RetentionSettings()
     dagster: DagsterSettings = DagsterSettings()

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 COMMANDS: Mapping[str, str] = {
     "up": "lakehouse.cli.stack:up",
     "down": "lakehouse.cli.stack:down",
+    "superset": "lakehouse.cli.superset:app",
     "status": "lakehouse.cli.status:status",
     "add": "lakehouse.cli.add:app",
     "refresh": "lakehouse.cli.refresh:refresh",

@@ -14,11 +14,13 @@ from lakehouse.embedded.services import (
     AIRBYTE,
     DREMIO,
     POSTGRES,
+    SUPERSET,
     Login,
     airbyte_service,
     dagster_services,
     dremio_service,
     postgres_service,
+    superset_service,
 )
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, environment, load_settings
@@ -27,6 +29,10 @@ DAGSTER = "dagster"
 SERVICES = (POSTGRES, AIRBYTE, DREMIO, DAGSTER)
 """What `lakehouse up` starts, by the names people use; `dagster` stands for its three processes."""
 
+OPTIONAL = (SUPERSET,)
+"""What `lakehouse up --with NAME` starts besides."""
+
+DEFAULT_SUPERSET_URL = "http://127.0.0.1:8088"
 DEFINITIONS = "lakehouse.definitions"
 _LOCAL = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}  # noqa: S104  all addresses of this machine
 
@@ -45,12 +51,13 @@ def stack_services(settings: Settings, names: Iterable[str] = SERVICES) -> list[
         ConfigurationError: an unknown name, or a service that the settings place on another machine.
     """
     chosen = set(names)
-    if unknown := chosen.difference(SERVICES):
+    known = (*SERVICES, *OPTIONAL)
+    if unknown := chosen.difference(known):
         raise ConfigurationError(
-            f"unknown service {', '.join(sorted(unknown))}", remedy=f"known are {', '.join(SERVICES)}"
+            f"unknown service {', '.join(sorted(unknown))}", remedy=f"known are {', '.join(known)}"
         )
     home, services = settings.home, []
-    for name in SERVICES:
+    for name in known:
         if name in chosen and not is_local(settings, name):
             raise ConfigurationError(
                 f"the settings place it at {address(settings, name)}, not on this machine",
@@ -66,6 +73,8 @@ def stack_services(settings: Settings, names: Iterable[str] = SERVICES) -> list[
         )
     if DREMIO in chosen:
         services.append(dremio_service(home, dremio_login(settings), settings.dremio.flight_port))
+    if SUPERSET in chosen:
+        services.append(_superset(settings))
     if DAGSTER in chosen:
         dagster = settings.dagster
         env = {key: value for key, value in environment(settings).items() if key.startswith("LAKEHOUSE_")}
@@ -95,6 +104,9 @@ def address(settings: Settings, name: str) -> str:
             return f"{settings.dremio.host}:{settings.dremio.port}"
         case "postgres":
             return f"{settings.postgres.host}:{settings.postgres.port}"
+        case "superset":
+            url = urlsplit(settings.superset.url or DEFAULT_SUPERSET_URL)
+            return f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
         case _:
             return f"{settings.dagster.host}:{settings.dagster.port}"
 
@@ -123,6 +135,23 @@ def dremio_login(settings: Settings) -> Login:
     section = settings.dremio
     password = _secret(section.password, "LAKEHOUSE_DREMIO__PASSWORD", settings)
     return Login(section.host, section.port, section.user, password)
+
+
+def superset_login(settings: Settings) -> Login:
+    host, _, port = address(settings, SUPERSET).rpartition(":")
+    password = _secret(settings.superset.password, "LAKEHOUSE_SUPERSET__PASSWORD", settings)
+    return Login(host, int(port), settings.superset.user, password)
+
+
+def _superset(settings: Settings) -> Service:
+    if settings.superset.url is None:
+        raise ConfigurationError(
+            "is not installed", where=SUPERSET, remedy="run `lakehouse superset install`"
+        )
+    secret_key = _secret(settings.superset.secret_key, "LAKEHOUSE_SUPERSET__SECRET_KEY", settings)
+    metadata = settings.superset.metadata_url
+    metadata_url = metadata.get_secret_value() if metadata else None
+    return superset_service(settings.home, superset_login(settings), secret_key, metadata_url)
 
 
 def _secret(value: SecretStr | None, key: str, settings: Settings) -> str:

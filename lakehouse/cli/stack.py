@@ -26,6 +26,7 @@ def up(
     without: Annotated[
         list[str] | None, typer.Option(help="Start everything but this service (repeat for more).")
     ] = None,
+    also: Annotated[list[str] | None, typer.Option("--with", help="Start this besides: superset.")] = None,
 ) -> None:
     """Start Postgres, Airbyte, Dremio and Dagster on this machine, and keep them running.
 
@@ -41,7 +42,7 @@ def up(
 
     console = Console(highlight=False, soft_wrap=True)
     settings = embedded_settings()
-    services = stack_services(settings, _chosen(settings, only or [], without or []))
+    services = stack_services(settings, _chosen(settings, only or [], without or [], also or []))
 
     def show(service: str, state: str, note: str) -> None:
         if state != "waiting":
@@ -62,7 +63,7 @@ def up(
     with stack:
         console.print(f"[green]running[/]; home {settings.home}; Ctrl-C stops it")
         show_addresses()
-        _wait(stack)
+        wait(stack)
 
 
 def down() -> None:
@@ -74,24 +75,27 @@ def down() -> None:
     print(f"stopped ({home})" if stop_stack(home) else f"nothing runs in {home}")
 
 
-def _chosen(settings: Settings, only: Sequence[str], without: Sequence[str]) -> list[str]:
-    from lakehouse.cli.services import SERVICES, address, is_local
+def _chosen(
+    settings: Settings, only: Sequence[str], without: Sequence[str], also: Sequence[str]
+) -> list[str]:
+    from lakehouse.cli.services import OPTIONAL, SERVICES, address, is_local
     from lakehouse.errors import ConfigurationError
 
-    if unknown := {*only, *without}.difference(SERVICES):
+    known = (*SERVICES, *OPTIONAL)
+    if unknown := {*only, *without, *also}.difference(known):
         raise ConfigurationError(
-            f"unknown service {', '.join(sorted(unknown))}", remedy=f"known are {', '.join(SERVICES)}"
+            f"unknown service {', '.join(sorted(unknown))}", remedy=f"known are {', '.join(known)}"
         )
     if only:
-        return [name for name in SERVICES if name in only and name not in without]
-    names = [name for name in SERVICES if name not in without]
+        return [name for name in known if name in {*only, *also} and name not in without]
+    names = [name for name in known if name in {*SERVICES, *also} and name not in without]
     for name in names:
         if not is_local(settings, name):
             print(f"{name:<18} not started: the settings place it at {address(settings, name)}")
     return [name for name in names if is_local(settings, name)]
 
 
-def _wait(stack: Stack) -> None:
+def wait(stack: Stack) -> None:
     """Until Ctrl-C or SIGTERM, or until the supervisor ends: by `lakehouse down`, or with an error."""
     import signal
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from lakehouse.embedded.dagster_home import write_dagster_home
 from lakehouse.embedded.ports import Port, free_port
 from lakehouse.embedded.service import Service
+from lakehouse.embedded.superset.installation import require_installed
 
-POSTGRES, AIRBYTE, DREMIO = "postgres", "airbyte", "dremio"
+POSTGRES, AIRBYTE, DREMIO, SUPERSET = "postgres", "airbyte", "dremio", "superset"
 DAGSTER_CODE, DAGSTER_WEBSERVER, DAGSTER_DAEMON = "dagster-code", "dagster-webserver", "dagster-daemon"
 
 
@@ -65,6 +66,47 @@ def dremio_service(home: Path, login: Login, flight_port: int) -> Service:
             Port(flight_port, "dremio Flight", "LAKEHOUSE_DREMIO__FLIGHT_PORT", login.host),
         ),
         env={"LAKEHOUSE_DREMIO__PASSWORD": login.password},
+    )
+
+
+def superset_service(
+    home: Path, login: Login, secret_key: str, metadata_url: str | None, *, driver: str = "lakehouse"
+) -> Service:
+    """Superset, kept in `<home>/superset`; `login` is that of its service user.
+
+    Args:
+        secret_key: what it encrypts the passwords of its databases with.
+        metadata_url: SQLAlchemy URL of its own database; by default SQLite in its folder.
+        driver: `lakehouse` for our SQLAlchemy dialect, `plain` for sqlalchemy-dremio as it is.
+
+    Raises:
+        EmbeddedError: it is not installed.
+    """
+    folder = home / SUPERSET
+    address = f"http://{login.host}:{login.port}"
+    inside = Path(__file__).parent / "superset" / "inside"
+    return Service(
+        name=SUPERSET,
+        command=(
+            str(require_installed(folder) / "bin" / "python"),
+            "-s",
+            str(inside / "serve_superset.py"),
+        ),
+        address=address,
+        health=f"{address}/health",
+        ports=(Port(login.port, "superset", "LAKEHOUSE_SUPERSET__URL", login.host),),
+        env={
+            "PYTHONPATH": str(inside),
+            "SUPERSET_HOME": str(folder),
+            "SUPERSET_BIND": f"{login.host}:{login.port}",
+            "SUPERSET_SECRET_KEY": secret_key,
+            "SUPERSET_METADATA_URL": metadata_url or f"sqlite:///{folder}/superset.db",
+            "SUPERSET_USER": login.user,
+            "SUPERSET_PASSWORD": login.password,
+            "SUPERSET_DREMIO_DRIVER": driver,
+        },
+        start_seconds=300,  # the first start makes its metadata
+        stop_seconds=15,
     )
 
 

@@ -83,7 +83,10 @@ def test_unknown_setting_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) 
 def test_unknown_service_is_one_line(run: Run) -> None:
     code, _, err = run("up", "--only", "mysql")
     assert code == 1
-    assert one_line(err) == "error: unknown service mysql; known are postgres, airbyte, dremio, dagster"
+    assert (
+        one_line(err)
+        == "error: unknown service mysql; known are postgres, airbyte, dremio, dagster, superset"
+    )
 
 
 def test_service_on_another_machine_is_not_started_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
