@@ -133,6 +133,28 @@ class MetadataSettings(_Section):
         return value
 
 
+class ElasticsearchSettings(_Section):
+    """Where logs are searched; without an address in a SQLite file of the home directory."""
+
+    url: str | None = None
+    """`http(s)://host:port`."""
+    user: str | None = None
+    password: SecretStr | None = None
+    api_key: SecretStr | None = None
+    """In place of user and password."""
+    ca_file: Path | None = None
+    """Certificates of who signed the server's."""
+    index: str = Field(default="airbyte-logs", pattern="^[a-z][a-z0-9_-]*$")
+    """Indices are named `<index>-YYYY.MM.DD`."""
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("allowed are http://host:port and https://host:port")
+        return value.rstrip("/") if value else None
+
+
 class RetentionSettings(_Section):
     """What `lakehouse retention apply` keeps, in days; landed objects are kept as each connection declares."""
 
@@ -140,6 +162,10 @@ class RetentionSettings(_Section):
     """Dagster's runs and their events; those that are still read are kept however old."""
     logs_days: int = Field(default=30, ge=1)
     """What the steps of runs printed."""
+    log_search_days: int = Field(default=30, ge=1)
+    """Log records in the searchable store."""
+    log_archive_days: int = Field(default=90, ge=1)
+    """Log records in the lake."""
     snapshots_days: int = Field(default=7, ge=1)
     """Earlier snapshots of Iceberg tables, which time travel reads."""
 
@@ -177,6 +203,7 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = PostgresSettings()
     superset: SupersetSettings = SupersetSettings()
     metadata: MetadataSettings = MetadataSettings()
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     retention: RetentionSettings = RetentionSettings()
     dagster: DagsterSettings = DagsterSettings()
     alerts: AlertsSettings = AlertsSettings()

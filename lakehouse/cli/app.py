@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "query": "lakehouse.cli.query:query",
     "quarantine": "lakehouse.cli.quarantine:app",
     "alerts": "lakehouse.cli.alerts:app",
+    "logs": "lakehouse.cli.logs:app",
     "retention": "lakehouse.cli.retention:app",
     "connections": "lakehouse.cli.connections:app",
     "docs": "lakehouse.cli.docs:app",
