@@ -37,7 +37,7 @@ demo: $(STAMP) ## Build a lakehouse from a live database and from files, and que
 	$(BIN)/lakehouse demo
 
 .PHONY: up
-up: $(STAMP) ## Start Postgres, Airbyte, Dremio and Dagster here; Ctrl-C stops them.
+up: $(STAMP) ## Start Postgres, Airbyte, Dremio, Dagster and the API here; Ctrl-C stops them.
 	$(BIN)/lakehouse up
 
 .PHONY: down

@@ -21,6 +21,7 @@ from lakehouse.errors import ConfigurationError
 
 PREFIX = "LAKEHOUSE_"
 ENV_FILE_NAME = "lakehouse.env"
+TOKEN_LENGTH = 20
 
 
 class _Section(BaseModel):
@@ -175,6 +176,29 @@ class DagsterSettings(_Section):
     port: int = 3000
 
 
+class ApiSettings(_Section):
+    """The REST API of the platform."""
+
+    host: str = "127.0.0.1"
+    port: int = 3080
+    tokens: SecretStr | None = None
+    """One or more, separated by commas: while one is replaced by another, both are accepted."""
+    requests_per_second: float = Field(default=500, gt=0)
+    """Of one address; as many again may come at once."""
+
+    @field_validator("tokens")
+    @classmethod
+    def _not_to_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and any(len(token) < TOKEN_LENGTH for token in _split(value)):
+            raise ValueError(f"tokens have at least {TOKEN_LENGTH} characters, and commas between them")
+        return value
+
+    @property
+    def accepted_tokens(self) -> list[str]:
+        """Each of the tokens; the first is the one that our own clients send."""
+        return _split(self.tokens) if self.tokens else []
+
+
 class AlertsSettings(_Section):
     file: Path | None = None
     """An alerts.yaml in place of the shipped one."""
@@ -206,6 +230,7 @@ class Settings(BaseSettings):
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     retention: RetentionSettings = RetentionSettings()
     dagster: DagsterSettings = DagsterSettings()
+    api: ApiSettings = ApiSettings()
     alerts: AlertsSettings = AlertsSettings()
 
     @field_validator("home")
@@ -292,6 +317,10 @@ def environment(settings: Settings) -> dict[str, str]:
     written = dotenv_values(settings.env_file, interpolate=False)  # a password may hold ${
     from_file = {name: value for name, value in written.items() if value is not None}
     return {**settings.environ, **from_file, **os.environ}
+
+
+def _split(tokens: SecretStr) -> list[str]:
+    return [token.strip() for token in tokens.get_secret_value().split(",")]
 
 
 def _refuse_unknown_keys(env_file: Path) -> None:

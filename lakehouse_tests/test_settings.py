@@ -50,6 +50,7 @@ def test_a_bad_value_of_a_secret_does_not_show(tmp_path: Path, monkeypatch: pyte
         ("LAKEHOUSE_DREMIO__PROT", "1", "PROT (environment): unknown setting; did you mean LAKEHOUSE_DREMIO__PORT?"),
         ("LAKEHOUSE_DREMIO__PORT", "x", "LAKEHOUSE_DREMIO__PORT: bad value 'x': Input should be a valid integer"),
         ("LAKEHOUSE_LAKE_URL", "hdfs://a", "allowed are file:///<absolute path> and s3://<bucket>[/<prefix>]"),
+        ("LAKEHOUSE_API__TOKENS", "long-enough-to-be-a-token,", "LAKEHOUSE_API__TOKENS: bad value: tokens have at least 20"),
         ("LAKEHOUSE_ICEBERG__TYPE", "hive", "LAKEHOUSE_ICEBERG__TYPE: bad value 'hive': Input should be 'sql' or 'rest'"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`lakehouse serve …`: one embedded service by itself, in the foreground, for other tools to use."""
+"""`lakehouse serve …`: one service by itself, in the foreground, for other tools to use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run one embedded service by itself, in the foreground, until SIGTERM or Ctrl-C.",
+    help="Run one service by itself, in the foreground, until SIGTERM or Ctrl-C.",
     rich_markup_mode="markdown",
 )
 
@@ -116,6 +116,27 @@ def postgres(
             password=_password(password_file, section.password, "LAKEHOUSE_POSTGRES__PASSWORD"),
         )
     )
+
+
+@app.command()
+def api(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address; by default that of the settings.")] = None,
+    port: PortOption = None,
+) -> None:
+    """The REST API of the platform: datasets, runs, syncs, alerts.
+
+    Needs `LAKEHOUSE_API__TOKENS`. Reads Dagster's history from DAGSTER_HOME, by default that of the home directory.
+    """
+    import os
+
+    from lakehouse.api.server import serve
+    from lakehouse.embedded.dagster_home import dagster_home
+    from lakehouse.settings import load_settings
+
+    settings = load_settings()
+    os.environ.setdefault("DAGSTER_HOME", str(dagster_home(settings.home)))
+    serve(settings, host or settings.api.host, port or settings.api.port)
 
 
 def _password(file: Path | None, configured: SecretStr | None, key: str) -> str:

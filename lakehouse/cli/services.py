@@ -12,11 +12,13 @@ from lakehouse.embedded.ports import free_port
 from lakehouse.embedded.service import Service
 from lakehouse.embedded.services import (
     AIRBYTE,
+    API,
     DREMIO,
     POSTGRES,
     SUPERSET,
     Login,
     airbyte_service,
+    api_service,
     dagster_services,
     dremio_service,
     postgres_service,
@@ -26,7 +28,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, environment, load_settings
 
 DAGSTER = "dagster"
-SERVICES = (POSTGRES, AIRBYTE, DREMIO, DAGSTER)
+SERVICES = (POSTGRES, AIRBYTE, DREMIO, DAGSTER, API)
 """What `lakehouse up` starts, by the names people use; `dagster` stands for its three processes."""
 
 OPTIONAL = (SUPERSET,)
@@ -75,10 +77,12 @@ def stack_services(settings: Settings, names: Iterable[str] = SERVICES) -> list[
         services.append(dremio_service(home, dremio_login(settings), settings.dremio.flight_port))
     if SUPERSET in chosen:
         services.append(_superset(settings))
+    env = {key: value for key, value in environment(settings).items() if key.startswith("LAKEHOUSE_")}
     if DAGSTER in chosen:
         dagster = settings.dagster
-        env = {key: value for key, value in environment(settings).items() if key.startswith("LAKEHOUSE_")}
         services += dagster_services(home, DEFINITIONS, host=dagster.host, port=dagster.port, env=env)
+    if API in chosen:
+        services.append(api_service(home, host=settings.api.host, port=settings.api.port, env=env))
     return services
 
 
@@ -107,6 +111,8 @@ def address(settings: Settings, name: str) -> str:
         case "superset":
             url = urlsplit(settings.superset.url or DEFAULT_SUPERSET_URL)
             return f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
+        case "api":
+            return f"{settings.api.host}:{settings.api.port}"
         case _:
             return f"{settings.dagster.host}:{settings.dagster.port}"
 

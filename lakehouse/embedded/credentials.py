@@ -16,6 +16,7 @@ _GENERATED = {
     "LAKEHOUSE_DREMIO__PASSWORD": lambda: secrets.token_urlsafe(24),
     "LAKEHOUSE_AIRBYTE__PASSWORD": lambda: secrets.token_urlsafe(24),
     "LAKEHOUSE_POSTGRES__PASSWORD": lambda: secrets.token_urlsafe(24),
+    "LAKEHOUSE_API__TOKENS": lambda: secrets.token_urlsafe(32),
     "LAKEHOUSE_AIRBYTE__WORKSPACE_ID": lambda: str(uuid.uuid4()),
 }
 

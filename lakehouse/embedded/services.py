@@ -13,6 +13,7 @@ from lakehouse.embedded.service import Service
 from lakehouse.embedded.superset.installation import require_installed
 
 POSTGRES, AIRBYTE, DREMIO, SUPERSET = "postgres", "airbyte", "dremio", "superset"
+API = "api"
 DAGSTER_CODE, DAGSTER_WEBSERVER, DAGSTER_DAEMON = "dagster-code", "dagster-webserver", "dagster-daemon"
 
 
@@ -154,6 +155,20 @@ def dagster_services(
             requires=(DAGSTER_CODE,),
         ),
     ]
+
+
+def api_service(home: Path, *, host: str, port: int, env: Mapping[str, str]) -> Service:
+    """The REST API of the platform. `env` holds its settings; it reads the history of this home's Dagster."""
+    address = f"http://{host}:{port}"
+    where = ("--host", host, "--port", str(port))
+    return Service(
+        name=API,
+        command=(sys.executable, "-P", "-m", "lakehouse.cli", "serve", API, *where),
+        address=address,
+        health=f"{address}/health",
+        ports=(Port(port, "api", "LAKEHOUSE_API__PORT", host),),
+        env={**env, "LAKEHOUSE_HOME": str(home)},
+    )
 
 
 def _serve(service: str, home: Path, login: Login) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class CommandLine:
             "LAKEHOUSE_AIRBYTE__URL": f"http://127.0.0.1:{free_port()}",
             "LAKEHOUSE_POSTGRES__PORT": str(free_port()),
             "LAKEHOUSE_DAGSTER__PORT": str(free_port()),
+            "LAKEHOUSE_API__PORT": str(free_port()),
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

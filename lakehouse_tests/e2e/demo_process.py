@@ -34,6 +34,7 @@ class Home:
             **{f"LAKEHOUSE_{name}": port for name, port in ports.items()},
             "LAKEHOUSE_AIRBYTE__URL": f"http://127.0.0.1:{free_port()}",
             "LAKEHOUSE_DAGSTER__PORT": str(free_port()),
+            "LAKEHOUSE_API__PORT": str(free_port()),
             "LAKEHOUSE_HOME": str(self.path),
         }
         if self.project is not None:

@@ -52,7 +52,7 @@ def bench_home() -> Iterator[BenchHome]:
     from lakehouse.embedded.ports import free_port
     from lakehouse.embedded.stack import stop_stack
 
-    names = ("POSTGRES__PORT", "DREMIO__PORT", "DREMIO__FLIGHT_PORT", "DAGSTER__PORT")
+    names = ("POSTGRES__PORT", "DREMIO__PORT", "DREMIO__FLIGHT_PORT", "DAGSTER__PORT", "API__PORT")
     ports = {f"LAKEHOUSE_{name}": str(free_port()) for name in names}
     ports["LAKEHOUSE_AIRBYTE__URL"] = f"http://127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as directory:

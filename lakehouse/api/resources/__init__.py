@@ -1,0 +1,1 @@
+"""What the routes answer, read from the stores that have it."""
