@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "quarantine": "lakehouse.cli.quarantine:app",
     "alerts": "lakehouse.cli.alerts:app",
     "logs": "lakehouse.cli.logs:app",
+    "metrics": "lakehouse.cli.metrics:metrics",
     "retention": "lakehouse.cli.retention:app",
     "connections": "lakehouse.cli.connections:app",
     "docs": "lakehouse.cli.docs:app",

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration."""
 
 
@@ -64,6 +64,7 @@ sync_history = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("failure", sa.Text, nullable=False, server_default=""),
+    sa.Index("sync_history_by_start", "connection", "started"),
 )
 
 partition_outcomes = sa.Table(
@@ -124,4 +125,12 @@ kept_by_alerts = sa.Table(
     metadata,
     sa.Column("name", sa.String(50), primary_key=True),
     sa.Column("value", _JSON, nullable=False),
+)
+
+metric_totals = sa.Table(
+    "metric_totals",
+    metadata,
+    sa.Column("source", sa.String(50), primary_key=True),
+    sa.Column("cursor", _JSON, nullable=False),
+    sa.Column("totals", _JSON, nullable=False, comment="metric, values of its labels, total or buckets"),
 )

@@ -1,0 +1,1 @@
+"""Metrics of what the graph declares, and all that is asked for metrics."""

@@ -1,0 +1,150 @@
+"""Sources that are down, slow or broken take nothing from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from lakehouse.errors import ServiceDownError
+from lakehouse.observability.metrics import collector
+from lakehouse.observability.metrics.collector import PlatformCollector
+from lakehouse.observability.metrics.exposition import exposition
+from lakehouse.observability.metrics.metric import Distribution, Metric
+from lakehouse.observability.metrics.source import Reading, Source
+from lakehouse_tests.embedded.airbyte.fixtures import eventually
+from lakehouse_tests.observability.metrics.read import samples
+
+NOW, LATER = timedelta(), timedelta(hours=1)
+HEIGHT = Metric("tree_height", "gauge", "How high.", ("tree",))
+APPLES = Metric("apples_total", "counter", "How many.", ("tree",))
+WEIGHT = Metric("apple_weight", "histogram", "Of one.", (), (1, 2))
+
+
+def source(
+    read: Callable[[], Reading] = dict, *metrics: Metric, name: str = "tree", every: timedelta = NOW
+) -> Source:
+    return Source(name, metrics or (HEIGHT,), read, every)
+
+
+def heights(*values: float) -> Callable[[], Reading]:
+    """One more at every reading."""
+    left = iter(values)
+    return lambda: {HEIGHT: [(("oak",), next(left))]}
+
+
+def fails(error: Exception) -> Callable[[], Reading]:
+    def read() -> Reading:
+        raise error
+
+    return read
+
+
+def registry_of(*sources: Source, patience: float = 30) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(PlatformCollector(sources, patience=patience))
+    return registry
+
+
+def test_each_kind_of_metric() -> None:
+    values: Reading = {
+        HEIGHT: [(("oak",), 12.5), (('a"b\nc',), 1)],
+        APPLES: [(("oak",), 3)],
+        WEIGHT: [((), Distribution([1, 0, 4], 17.5))],
+    }
+    text = exposition(registry_of(source(lambda: values, HEIGHT, APPLES, WEIGHT)))
+    found = samples(text)
+    assert found["tree_height", "oak"] == 12.5
+    assert found["tree_height", 'a"b\nc'] == 1
+    assert found["apples_total", "oak"] == 3
+    assert [found["apple_weight_bucket", bound] for bound in ("1.0", "2.0", "+Inf")] == [1, 1, 5]
+    assert (found["apple_weight_count",], found["apple_weight_sum",]) == (5, 17.5)
+    assert "# TYPE apple_weight histogram" in text
+
+
+def test_registering_asks_nobody_and_a_server_may_add_its_own() -> None:
+    registry = registry_of(source(fails(AssertionError("asked"))))
+    Counter("requests", "Of the server.", registry=registry).inc()
+    with pytest.raises(ValueError, match="Duplicated"):
+        Counter("tree_height", "Has the name already.", registry=registry)
+    assert samples(exposition(registry))["requests_total",] == 1
+
+
+def test_one_that_is_down_takes_nothing_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    registry = registry_of(
+        source(fails(ServiceDownError("does not answer", where="Orchard")), APPLES, name="orchard"),
+        source(fails(ZeroDivisionError("a bug")), WEIGHT, name="scales"),
+        source(heights(3, 4)),
+    )
+    for height in (3, 4):
+        text = exposition(registry)
+        found = samples(text)
+        up = {name: found["lakehouse_metrics_source_up", name] for name in ("orchard", "scales", "tree")}
+        assert up == {"orchard": 0, "scales": 0, "tree": 1}
+        assert found["tree_height", "oak"] == height
+        assert ("apples_total", "oak") not in found
+        assert "# TYPE apples_total counter" in text
+        assert "# TYPE apple_weight histogram" in text
+    # Once, not at every scrape.
+    assert [record.message for record in caplog.records] == [
+        "no metrics of orchard: Orchard: does not answer",
+        "no metrics of scales: a bug",
+    ]
+
+
+def test_an_old_value_is_not_served_for_a_new_one_and_it_comes_back() -> None:
+    down = Event()
+
+    def read() -> Reading:
+        if down.is_set():
+            raise ServiceDownError("does not answer")
+        return {HEIGHT: [(("oak",), 3)]}
+
+    registry = registry_of(source(read))
+    assert samples(exposition(registry))["tree_height", "oak"] == 3
+    down.set()
+    assert ("tree_height", "oak") not in samples(exposition(registry))
+    down.clear()
+    assert samples(exposition(registry))["tree_height", "oak"] == 3
+
+
+def test_an_answer_is_kept_for_a_while() -> None:
+    registry = registry_of(source(heights(3, 4), every=LATER))
+    assert samples(exposition(registry)).items() >= {("tree_height", "oak"): 3}.items()
+    found = samples(exposition(registry))
+    assert found["tree_height", "oak"] == 3
+    assert found["lakehouse_metrics_source_age_seconds", "tree"] > 0
+
+
+def test_a_slow_one_is_served_from_its_answer_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    height, go_on = [3.0], Event()
+    go_on.set()
+
+    def read() -> Reading:
+        assert go_on.wait(60)
+        return {HEIGHT: [(("oak",), height[0])]}
+
+    registry = registry_of(source(read), patience=0.05)
+    eventually(lambda: samples(exposition(registry)).get(("tree_height", "oak")) == 3)
+    go_on.clear()
+    assert samples(exposition(registry))["tree_height", "oak"] == 3
+    monkeypatch.setattr(collector, "OVERDUE", 0.0)
+    found = samples(exposition(registry))
+    assert ("tree_height", "oak") not in found
+    assert found["lakehouse_metrics_source_up", "tree"] == 0
+    monkeypatch.undo()
+    height[0] = 4
+    go_on.set()
+    eventually(lambda: samples(exposition(registry)).get(("tree_height", "oak")) == 4)
+
+
+def test_many_scrapes_at_once_ask_a_source_once() -> None:
+    registry = registry_of(source(heights(3), every=LATER))
+    with ThreadPoolExecutor(8) as scrapes:
+        texts = list(scrapes.map(lambda _: exposition(registry), range(40)))
+    assert all(samples(text)["lakehouse_metrics_source_up", "tree"] in (0, 1) for text in texts)
+    assert samples(exposition(registry))["tree_height", "oak"] == 3
