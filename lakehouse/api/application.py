@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lakehouse.api.kept import Kept
+from lakehouse.api.metrics import register_platform
 from lakehouse.api.middleware.gate import Gate, Tokens
 from lakehouse.api.middleware.headers import Headers
 from lakehouse.api.middleware.limit import RateLimit
@@ -28,11 +28,13 @@ from lakehouse.api.operations import operations_of
 from lakehouse.api.platform import Platform
 from lakehouse.api.problems import ApiError, on_api_error, on_crash, on_failure, on_http
 from lakehouse.errors import LakehouseError
+from lakehouse.observability.metrics.exposition import CONTENT_TYPE, exposition
 
 
 def application(platform: Platform, tokens: Iterable[str], requests_per_second: float) -> Starlette:
     """The whole API. Of one client it takes so many requests a second."""
     registry = CollectorRegistry()
+    register_platform(registry, platform)
     operations, kept = operations_of(platform), Kept()
     described = msgspec.json.encode(document(operations, _OTHERS))
 
@@ -40,10 +42,9 @@ def application(platform: Platform, tokens: Iterable[str], requests_per_second: 
         request.scope[ROUTE] = "/health"
         return Response(b'{"status":"alive"}', media_type="application/json")
 
-    async def metrics(request: Request) -> Response:
+    def metrics(request: Request) -> Response:  # may wait for services: Starlette gives it a thread
         request.scope[ROUTE] = "/metrics"
-        encode, kind = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), media_type=kind)
+        return Response(exposition(registry), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(request: Request) -> Response:
         request.scope[ROUTE] = "/openapi.json"

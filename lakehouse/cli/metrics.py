@@ -26,4 +26,4 @@ def metrics() -> None:
         registry = CollectorRegistry()
         sources = platform_sources(settings, instance, lambda: assets)
         registry.register(PlatformCollector(sources, patience=_PATIENCE_SECONDS))
-        print(exposition(registry), end="")
+        print(exposition(registry).decode(), end="")

@@ -27,4 +27,4 @@ def scrape(sources: Iterable[Source]) -> Samples:
     """What a server that has just started gives."""
     registry = CollectorRegistry()
     registry.register(PlatformCollector(list(sources), patience=60))
-    return samples(exposition(registry))
+    return samples(exposition(registry).decode())

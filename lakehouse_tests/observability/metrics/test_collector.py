@@ -56,7 +56,7 @@ def test_each_kind_of_metric() -> None:
         APPLES: [(("oak",), 3)],
         WEIGHT: [((), Distribution([1, 0, 4], 17.5))],
     }
-    text = exposition(registry_of(source(lambda: values, HEIGHT, APPLES, WEIGHT)))
+    text = exposition(registry_of(source(lambda: values, HEIGHT, APPLES, WEIGHT))).decode()
     found = samples(text)
     assert found["tree_height", "oak"] == 12.5
     assert found["tree_height", 'a"b\nc'] == 1
@@ -71,7 +71,7 @@ def test_registering_asks_nobody_and_a_server_may_add_its_own() -> None:
     Counter("requests", "Of the server.", registry=registry).inc()
     with pytest.raises(ValueError, match="Duplicated"):
         Counter("tree_height", "Has the name already.", registry=registry)
-    assert samples(exposition(registry))["requests_total",] == 1
+    assert samples(exposition(registry).decode())["requests_total",] == 1
 
 
 def test_one_that_is_down_takes_nothing_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -81,7 +81,7 @@ def test_one_that_is_down_takes_nothing_from_the_others(caplog: pytest.LogCaptur
         source(heights(3, 4)),
     )
     for height in (3, 4):
-        text = exposition(registry)
+        text = exposition(registry).decode()
         found = samples(text)
         up = {name: found["lakehouse_metrics_source_up", name] for name in ("orchard", "scales", "tree")}
         assert up == {"orchard": 0, "scales": 0, "tree": 1}
@@ -105,17 +105,17 @@ def test_an_old_value_is_not_served_for_a_new_one_and_it_comes_back() -> None:
         return {HEIGHT: [(("oak",), 3)]}
 
     registry = registry_of(source(read))
-    assert samples(exposition(registry))["tree_height", "oak"] == 3
+    assert samples(exposition(registry).decode())["tree_height", "oak"] == 3
     down.set()
-    assert ("tree_height", "oak") not in samples(exposition(registry))
+    assert ("tree_height", "oak") not in samples(exposition(registry).decode())
     down.clear()
-    assert samples(exposition(registry))["tree_height", "oak"] == 3
+    assert samples(exposition(registry).decode())["tree_height", "oak"] == 3
 
 
 def test_an_answer_is_kept_for_a_while() -> None:
     registry = registry_of(source(heights(3, 4), every=LATER))
-    assert samples(exposition(registry)).items() >= {("tree_height", "oak"): 3}.items()
-    found = samples(exposition(registry))
+    assert samples(exposition(registry).decode()).items() >= {("tree_height", "oak"): 3}.items()
+    found = samples(exposition(registry).decode())
     assert found["tree_height", "oak"] == 3
     assert found["lakehouse_metrics_source_age_seconds", "tree"] > 0
 
@@ -129,22 +129,22 @@ def test_a_slow_one_is_served_from_its_answer_before(monkeypatch: pytest.MonkeyP
         return {HEIGHT: [(("oak",), height[0])]}
 
     registry = registry_of(source(read), patience=0.05)
-    eventually(lambda: samples(exposition(registry)).get(("tree_height", "oak")) == 3)
+    eventually(lambda: samples(exposition(registry).decode()).get(("tree_height", "oak")) == 3)
     go_on.clear()
-    assert samples(exposition(registry))["tree_height", "oak"] == 3
+    assert samples(exposition(registry).decode())["tree_height", "oak"] == 3
     monkeypatch.setattr(collector, "OVERDUE", 0.0)
-    found = samples(exposition(registry))
+    found = samples(exposition(registry).decode())
     assert ("tree_height", "oak") not in found
     assert found["lakehouse_metrics_source_up", "tree"] == 0
     monkeypatch.undo()
     height[0] = 4
     go_on.set()
-    eventually(lambda: samples(exposition(registry)).get(("tree_height", "oak")) == 4)
+    eventually(lambda: samples(exposition(registry).decode()).get(("tree_height", "oak")) == 4)
 
 
 def test_many_scrapes_at_once_ask_a_source_once() -> None:
     registry = registry_of(source(heights(3), every=LATER))
     with ThreadPoolExecutor(8) as scrapes:
-        texts = list(scrapes.map(lambda _: exposition(registry), range(40)))
+        texts = list(scrapes.map(lambda _: exposition(registry).decode(), range(40)))
     assert all(samples(text)["lakehouse_metrics_source_up", "tree"] in (0, 1) for text in texts)
-    assert samples(exposition(registry))["tree_height", "oak"] == 3
+    assert samples(exposition(registry).decode())["tree_height", "oak"] == 3
