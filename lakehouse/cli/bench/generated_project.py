@@ -10,17 +10,17 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[3]
-_TABLES_A_CONNECTION = 20
-_COLUMNS = ("amount", "quantity", "status", "city", "note", "updated_at")
+TEXT_COLUMNS = ("amount", "quantity", "status", "city", "note", "updated_at")
 _KEPT = ("dbt_project.yml", "profiles.yml", "macros")
 _BY_DAY = "{{ config(materialized='incremental', partition_by=['day']) }}\n\n"
 _WHERE = "\nwhere {{ in_window('day') }}"
 
 
-def write_project(folder: Path, tables: int, start: str = "2020-01-01") -> None:
+def write_project(folder: Path, tables: int, start: str = "2020-01-01", a_connection: int = 20) -> None:
     """Write a lakehouse of so many bronze tables, with three models and one reflection for each.
 
-    Every other table, and what is made of it, has days from `start` on. Run it with the folder on PYTHONPATH.
+    Every other table, and what is made of it, has days from `start` on; a connection fills at most `a_connection`.
+    Run it with the folder on PYTHONPATH.
     """
     shutil.copytree(
         ROOT / "lakehouse", folder / "lakehouse", ignore=shutil.ignore_patterns("__pycache__", "defs.yaml")
@@ -31,9 +31,9 @@ def write_project(folder: Path, tables: int, start: str = "2020-01-01") -> None:
     for name in _KEPT:
         found = ROOT / "dbt_project" / name
         (shutil.copytree if found.is_dir() else shutil.copy)(found, project / name)
-    for first in range(0, tables, _TABLES_A_CONNECTION):
-        source = f"source{first // _TABLES_A_CONNECTION}"
-        numbers = range(first, min(tables, first + _TABLES_A_CONNECTION))
+    for first in range(0, tables, a_connection):
+        source = f"source{first // a_connection}"
+        numbers = range(first, min(tables, first + a_connection))
         declared = folder / "lakehouse" / "defs" / "ingestion" / source / "defs.yaml"
         _write_yaml(declared, _connection(source, numbers))
         _write_yaml(project / "models" / "sources" / f"{source}.yml", _sources(source, numbers, start))
@@ -104,7 +104,7 @@ def _write_models(models: Path, source: str, number: int, start: str) -> None:
         name = f"{prefix}_{number}"
         path = models / folder / f"{name}.sql"
         path.parent.mkdir(parents=True, exist_ok=True)
-        select = f"select id, day, {', '.join(_COLUMNS)}\nfrom {{{{ {read} }}}}"
+        select = f"select id, day, {', '.join(TEXT_COLUMNS)}\nfrom {{{{ {read} }}}}"
         by_day = _days(number, start)
         path.write_text((_BY_DAY + select + _WHERE if by_day else select) + "\n")
         meta = {**by_day, **({"reflections": [reflection]} if prefix == "fct" else {})}
@@ -125,5 +125,5 @@ def _columns(*, tested: bool) -> Iterator[dict[str, Any]]:
     tests = {"data_tests": ["not_null", "unique"]} if tested else {}
     yield {"name": "id", "data_type": "bigint", "description": "The key.", **tests}
     yield {"name": "day", "data_type": "date", "description": "Its day."}
-    for name in _COLUMNS:
+    for name in TEXT_COLUMNS:
         yield {"name": name, "data_type": "varchar", "description": f"The {name}."}

@@ -1,4 +1,4 @@
-"""2,000 days of 100 assets: the page of an asset in the UI, and what looks for stale assets."""
+"""2,000 days of 100 assets: the page of an asset in the UI, a tick of changes, and what looks for stale assets."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ import json, sys, time
 from pathlib import Path
 import dagster as dg
 from lakehouse.cli.bench.scale_history import write_history
+from lakehouse.cli.bench.scale_tick import tick_seconds
 from lakehouse.defs.automation.plan import nodes_of
 from lakehouse.defs.automation.stale import stale_models
 from lakehouse.definitions import defs
@@ -51,9 +52,12 @@ for _ in range(4):
     started = time.monotonic()
     stale = stale_models(graph, instance)
     seconds.append(time.monotonic() - started)
-days = len(nodes[keys[0]].partitions.get_partition_keys())
+days = nodes[keys[0]].partitions.get_partition_keys()
 behind = sum(len(stale[key].days) for key in keys if key in stale)
-print(json.dumps({"assets": len(keys), "days": days, "behind": behind, "seconds": seconds}))
+told = {"assets": len(keys), "days": len(days), "behind": behind, "seconds": seconds}
+if not behind:
+    told["ticks"] = tick_seconds(graph, instance, days)
+print(json.dumps(told))
 """
 
 
@@ -66,7 +70,7 @@ def scale() -> list[Result]:
     start = (datetime.now(UTC) - timedelta(days=DAYS - 1)).date().isoformat()
     with bench_home() as home, tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as directory:
         project = Path(directory)
-        write_project(project, TABLES, start)
+        write_project(project, TABLES, start, a_connection=TABLES)
         told = _history(home, project)
         if (told["assets"], told["days"], told["behind"]) != (4 * TABLES // 2, DAYS, 0):
             raise PermanentError(f"the history is {told}", where="bench orchestration")
@@ -75,6 +79,10 @@ def scale() -> list[Result]:
     return [
         at_most("orchestration.scale.asset_page", later, _SECONDS, goal=1.0, of="the goal"),
         at_most("orchestration.scale.asset_page.first", first, _SECONDS, goal=1.0, of="the goal"),
+        *(
+            at_most(f"orchestration.scale.tick.{name}", seconds, _SECONDS, goal=1.0, of="the goal")
+            for name, seconds in told["ticks"].items()
+        ),
         at_most(
             "orchestration.scale.stale_models",
             statistics.median(told["seconds"]),
