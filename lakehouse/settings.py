@@ -185,6 +185,9 @@ class ApiSettings(_Section):
     """One or more, separated by commas: while one is replaced by another, both are accepted."""
     requests_per_second: float = Field(default=500, gt=0)
     """Of one address; as many again may come at once."""
+    query_rows: int = Field(default=100_000, ge=1)
+    """The most rows that a query answers."""
+    query_seconds: float = Field(default=30, gt=0)
 
     @field_validator("tokens")
     @classmethod

@@ -18,20 +18,23 @@ _PATH_PARAMETERS = re.compile(r"\{(\w+)\}")
 
 def document(operations: Sequence[Operation], others: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The document; `others` are paths that are no operations, as they stand in it."""
-    shapes: list[Any] = [Problem, *dict.fromkeys(operation.answer for operation in operations)]
+    bodies = [operation.body for operation in operations if operation.body]
+    shapes: list[Any] = [Problem, *dict.fromkeys([*(operation.answer for operation in operations), *bodies])]
     references, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCES)
     reference_of = dict(zip(shapes, references, strict=True))
     refused = {"description": "refused or failed", "content": _json(reference_of[Problem], "problem+json")}
-    paths = {
-        operation.path: {"get": _described(operation, reference_of[operation.answer], refused)}
-        for operation in operations
-    }
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _described(operation, reference_of[operation.answer], refused)
+        if operation.body is not None:
+            described["requestBody"] = {"required": True, "content": _json(reference_of[operation.body])}
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Lakehouse",
             "version": version("lakehouse"),
-            "description": "What is known of datasets, runs, syncs and alerts; answers may be two seconds old.",
+            "description": "What is known of datasets, runs, syncs, alerts and logs, and read-only queries.",
         },
         "security": [{"token": []}],
         "paths": dict(sorted({**paths, **others}.items())),
@@ -43,9 +46,10 @@ def document(operations: Sequence[Operation], others: dict[str, dict[str, Any]])
 
 
 def _described(operation: Operation, answer: Any, refused: dict[str, Any]) -> dict[str, Any]:
+    content = _json(answer) | {kind: {"schema": {}} for kind in operation.kinds}
     in_path = set(_PATH_PARAMETERS.findall(operation.path))
     return {
-        "operationId": operation.read.__name__,
+        "operationId": operation.name,
         "summary": operation.summary,
         "parameters": [
             {
@@ -56,7 +60,7 @@ def _described(operation: Operation, answer: Any, refused: dict[str, Any]) -> di
             }
             for field in msgspec.structs.fields(operation.parameters)
         ],
-        "responses": {"200": {"description": "found", "content": _json(answer)}, "default": refused},
+        "responses": {"200": {"description": "found", "content": content}, "default": refused},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -28,18 +28,28 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Operation:
-    """One GET of one path, of which the answer is made of what the platform knows and kept for a moment."""
+    """One method of one path: either `read`, whose answer is kept for a moment, or `respond`, which sees every request."""
 
     path: str
     summary: str
     answer: type[msgspec.Struct]
-    read: Callable[[Any], msgspec.Struct]
+    read: Callable[[Any], msgspec.Struct] | None = None
     """Given the parameters; runs in a thread."""
+    respond: Callable[[Request], Awaitable[Response]] | None = None
+    method: str = "GET"
     parameters: type[msgspec.Struct] = Nothing
     """Those of the path and of the query."""
+    body: type[msgspec.Struct] | None = None
+    kinds: tuple[str, ...] = ()
+    """Content types that it answers besides JSON."""
     fresh_seconds: float = FRESH_SECONDS
     status_of: Callable[[bytes], int] = lambda _: 200
-    """The status of an answer."""
+    """The status of an answer that is kept."""
+
+    @property
+    def name(self) -> str:
+        """One of its own, for generated clients."""
+        return (self.read or self.respond).__name__  # type: ignore[union-attr]
 
 
 def route_of(operation: Operation, kept: Kept) -> Route:
@@ -47,16 +57,24 @@ def route_of(operation: Operation, kept: Kept) -> Route:
 
     async def answer(request: Request) -> Response:
         request.scope[ROUTE] = operation.path
-        given = parameters_of(request, operation.parameters)
-        body = await kept.get(
-            (operation.path, given),
-            lambda: msgspec.json.encode(operation.read(given)),
-            operation.fresh_seconds,
-        )
-        return Response(body, operation.status_of(body), media_type="application/json")
+        if operation.respond is not None:
+            return await operation.respond(request)
+        return await _kept_answer(operation, request, kept)
 
     # A dataset's key has slashes.
-    return Route(operation.path.replace("{key}", "{key:path}"), answer, methods=["GET"])
+    path = operation.path.replace("{key}", "{key:path}")
+    return Route(path, answer, methods=[operation.method])
+
+
+async def _kept_answer(operation: Operation, request: Request, kept: Kept) -> Response:
+    read = operation.read
+    if read is None:
+        raise ValueError(f"{operation.path} has neither read nor respond")
+    given = parameters_of(request, operation.parameters)
+    body = await kept.get(
+        (operation.path, given), lambda: msgspec.json.encode(read(given)), operation.fresh_seconds
+    )
+    return Response(body, operation.status_of(body), media_type="application/json")
 
 
 def parameters_of(request: Request, kind: type[P]) -> P:

@@ -1,9 +1,10 @@
-"""Every operation that reads what the platform knows."""
+"""Every operation of the API."""
 
 from __future__ import annotations
 
 from lakehouse.api.operation import Operation
 from lakehouse.api.platform import Platform
+from lakehouse.api.query.operations import Queries
 from lakehouse.api.resources.alerts import AlertList, Alerts
 from lakehouse.api.resources.datasets import (
     DatasetDetail,
@@ -12,6 +13,7 @@ from lakehouse.api.resources.datasets import (
     DatasetsWanted,
     DatasetWanted,
 )
+from lakehouse.api.resources.logs import CountsWanted, LogCounts, LogPage, Logs, LogsWanted
 from lakehouse.api.resources.partitions import PartitionList, Partitions, PartitionsWanted
 from lakehouse.api.resources.ready import Readiness, Ready, status_of
 from lakehouse.api.resources.runs import Run, RunList, Runs, RunsWanted, RunWanted
@@ -21,8 +23,8 @@ PREFIX = "/api/v1"
 
 
 def operations_of(platform: Platform) -> list[Operation]:
-    """The operations, all of which are GET."""
-    datasets, runs, syncs = Datasets(platform), Runs(platform), Syncs(platform)
+    """The operations."""
+    datasets, runs, syncs, logs = Datasets(platform), Runs(platform), Syncs(platform), Logs(platform)
     return [
         Operation(
             "/ready",
@@ -36,37 +38,39 @@ def operations_of(platform: Platform) -> list[Operation]:
             "List datasets with layer, owner, freshness and rows",
             DatasetList,
             datasets.list_datasets,
-            DatasetsWanted,
+            parameters=DatasetsWanted,
         ),
         Operation(
             f"{PREFIX}/datasets/{{key}}",
             "One dataset with columns, lineage and partitions; its key may be written with slashes",
             DatasetDetail,
             datasets.get_dataset,
-            DatasetWanted,
+            parameters=DatasetWanted,
         ),
         Operation(
             f"{PREFIX}/partitions",
             "List the partitions of a dataset and what became of each, newest first",
             PartitionList,
             Partitions(platform).list_partitions,
-            PartitionsWanted,
+            parameters=PartitionsWanted,
         ),
-        Operation(f"{PREFIX}/runs", "List runs, newest first", RunList, runs.list_runs, RunsWanted),
-        Operation(f"{PREFIX}/runs/{{run_id}}", "One run", Run, runs.get_run, RunWanted),
+        Operation(
+            f"{PREFIX}/runs", "List runs, newest first", RunList, runs.list_runs, parameters=RunsWanted
+        ),
+        Operation(f"{PREFIX}/runs/{{run_id}}", "One run", Run, runs.get_run, parameters=RunWanted),
         Operation(
             f"{PREFIX}/syncs",
             "List connections and how their syncs went",
             ConnectionList,
             syncs.list_connections,
-            ConnectionsWanted,
+            parameters=ConnectionsWanted,
         ),
         Operation(
             f"{PREFIX}/syncs/{{connection}}",
             "List the syncs of a connection that ended, newest first",
             SyncList,
             syncs.list_syncs,
-            SyncsWanted,
+            parameters=SyncsWanted,
         ),
         Operation(
             f"{PREFIX}/alerts",
@@ -74,4 +78,19 @@ def operations_of(platform: Platform) -> list[Operation]:
             AlertList,
             Alerts(platform).list_alerts,
         ),
+        Operation(
+            f"{PREFIX}/logs",
+            "Search the logs of everything",
+            LogPage,
+            logs.search_logs,
+            parameters=LogsWanted,
+        ),
+        Operation(
+            f"{PREFIX}/logs/counts",
+            "Count what is in the logs by a field",
+            LogCounts,
+            logs.count_logs,
+            parameters=CountsWanted,
+        ),
+        *Queries(platform.settings).operations,
     ]

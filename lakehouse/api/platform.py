@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lakehouse.api.facts import Facts
     from lakehouse.observability.alerts.store import AlertStore
+    from lakehouse.observability.logs.store import LogStore
     from lakehouse.observability.metadata.database import MetadataDatabase
     from lakehouse.settings import Settings
 
@@ -59,6 +60,12 @@ class Platform:
         from lakehouse.observability.alerts.store import alert_store
 
         return alert_store(self.settings)
+
+    @cached_property
+    def logs(self) -> LogStore:
+        from lakehouse.observability.logs.store import open_log_store
+
+        return open_log_store(self.settings)
 
     def _look(self) -> Facts:
         from lakehouse.api.facts import look

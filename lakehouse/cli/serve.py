@@ -124,7 +124,7 @@ def api(
     host: Annotated[str | None, typer.Option(help="Address; by default that of the settings.")] = None,
     port: PortOption = None,
 ) -> None:
-    """The REST API of the platform: datasets, runs, syncs, alerts.
+    """The REST API of the platform: datasets, runs, syncs, alerts, logs, queries.
 
     Needs `LAKEHOUSE_API__TOKENS`. Reads Dagster's history from DAGSTER_HOME, by default that of the home directory.
     """

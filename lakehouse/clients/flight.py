@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 _GRPC_NOISE = re.compile(r"\.?\s*(?:gRPC client debug context|Detail: Python exception):.*$", re.DOTALL)
 
+_ENDED_BY_SERVER = re.compile(r"Flight returned (\w+) error, with message: ")
+"""Reading a stream raises as OSError what the server ends it with."""
+
 
 class FlightSql:
-    """Queries of one user; logs in when first needed."""
+    """Queries of one user; logs in when first needed. A query and the reading of it may take `timeout` seconds."""
 
-    def __init__(self, settings: DremioSettings) -> None:
+    def __init__(self, settings: DremioSettings, *, timeout: float | None = None) -> None:
         self.settings = settings
+        self._timeout = timeout
         self._session: tuple[fl.FlightClient, fl.FlightCallOptions] | None = None
 
     def close(self) -> None:
@@ -59,7 +63,7 @@ class FlightSql:
             self._require_a_listener()
             client = fl.FlightClient(self.settings.flight_url)
             token = client.authenticate_basic_token(self.settings.user, password_of(self.settings))
-            self._session = client, fl.FlightCallOptions(headers=[token])
+            self._session = client, fl.FlightCallOptions(timeout=self._timeout, headers=[token])
         return self._session
 
     def _require_a_listener(self) -> None:
@@ -92,6 +96,17 @@ class FlightSql:
             raise TransientError(f"timed out: {_message(error)}", where=where) from error
         except pa.ArrowException as error:
             raise ServiceRefusedError(_message(error), where=where) from error
+        except OSError as error:
+            ended = _ENDED_BY_SERVER.match(str(error))
+            if ended is None:
+                raise
+            if ended[1] == "unavailable":
+                self.close()
+                raise self._down() from error
+            text = _message(error).removeprefix(ended[0])
+            if ended[1] == "timeout":
+                raise TransientError(f"timed out: {text}", where=where) from error
+            raise ServiceRefusedError(text, where=where) from error
 
 
 def password_of(settings: DremioSettings) -> str:

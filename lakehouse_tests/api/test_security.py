@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -45,10 +46,11 @@ def routes(api: Api) -> list[Route]:
 def test_no_route_but_health_answers_without_a_token(api: Api, stranger: httpx.Client) -> None:
     paths = {route.path: route.methods or {"GET"} for route in routes(api)}
     assert len(paths) > 10
+    values = {"key": "gold/fct_orders", "run_id": api.runs[0], "connection": "shop", "query_id": "A" * 22}
     for path, methods in paths.items():
-        real = path.replace("{key:path}", "gold/fct_orders").replace("{run_id}", api.runs[0])
+        real = re.sub(r"\{(\w+)(:path)?\}", lambda name: values[name[1]], path)
         for method in methods | {"OPTIONS", "PUT", "DELETE", "TRACE"}:
-            answer = stranger.request(method, real.replace("{connection}", "shop"))
+            answer = stranger.request(method, real)
             if path != "/health":
                 assert (method, path, answer.status_code) == (method, path, 401)
     assert stranger.get("/health").json() == {"status": "alive"}
@@ -96,21 +98,23 @@ def test_no_parameter_reaches_a_database_as_anything_but_a_value(api: Api, sent:
             answer = api.client.get(path, params=parameters)
             assert answer.status_code in (200, 400, 404), (path, parameters, answer.text)
             if answer.status_code == 200:
-                assert answer.json() in ({"items": [], "total": 0}, answer.json()), path
                 assert not leaks(answer.json()), path
     assert contents(api) == before
 
 
 def calls(operation: Operation, sent: str, api: Api) -> list[tuple[str, dict[str, Any]]]:
     """The operation once for each of its parameters, which alone is what is sent."""
-    good = {"key": "gold/fct_orders", "run_id": api.runs[0], "connection": "shop"}
-    needed = {"dataset": "gold/fct_daily_revenue"} if operation.path.endswith("/partitions") else {}
+    good = {"key": "gold/fct_orders", "run_id": api.runs[0], "connection": "shop", "query_id": "A" * 22}
+    needed = {
+        "/api/v1/partitions": {"dataset": "gold/fct_daily_revenue"},
+        "/api/v1/logs/counts": {"by": "level"},
+    }
     found = []
     for name in operation.parameters.__struct_fields__:
-        path, query = operation.path, dict(needed)
+        path, query = operation.path, dict(needed.get(operation.path, {}))
         for in_path, value in good.items():
             path = path.replace(f"{{{in_path}}}", quote(sent, safe="") if in_path == name else value)
-        if name not in good:
+        if f"{{{name}}}" not in operation.path:
             query[name] = sent
         found.append((path, query))
     return found

@@ -1,0 +1,1 @@
+"""Queries that read, answered by Dremio."""
