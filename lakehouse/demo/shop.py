@@ -67,6 +67,9 @@ def load_shop(
         return ShopLoad(_counts(connection), loaded=True)
 
 
+_DOWN = ("refused", "timeout", "starting up", "shutting down", "in recovery mode", "closed the connection")
+
+
 @contextmanager
 def connect(settings: PostgresSettings, database: str = DATABASE) -> Iterator[psycopg.Connection]:
     """An autocommit connection.
@@ -87,7 +90,7 @@ def connect(settings: PostgresSettings, database: str = DATABASE) -> Iterator[ps
         )
     except psycopg.OperationalError as error:
         text = " ".join(str(error).split())
-        if "refused" in text or "timeout" in text or "starting up" in text:
+        if any(word in text for word in _DOWN):
             raise ServiceDownError(
                 "does not answer", where=where, remedy="start it with `lakehouse up`"
             ) from error

@@ -12,8 +12,10 @@ import psycopg
 
 from lakehouse.demo.generator import STATUSES
 from lakehouse.demo.shop import connect
+from lakehouse.errors import ServiceDownError
 from lakehouse.settings import PostgresSettings
 
+_PAUSE_SECONDS = 0.5
 _ACTIONS = {"insert": 0.5, "update": 0.45, "delete": 0.05}
 
 
@@ -22,21 +24,44 @@ def run_traffic(
 ) -> Iterator[Counter[str]]:
     """Make changes until `stop` is set; yields the running counts by action after each change.
 
+    A shop outlives its database: when that goes away, changes go on as soon as it is back.
+
     Raises:
-        ServiceDownError, ServiceRefusedError: as `connect`.
+        ServiceDownError, ServiceRefusedError: as `connect`, at the beginning.
     """
     dice = random.Random(seed)  # noqa: S311  traffic needs no cryptography
     counts: Counter[str] = Counter()
-    with connect(settings) as connection:
-        connection.execute("SET TIME ZONE 'UTC'")  # the shop's days are UTC's, whatever the server's zone
-        started = time.monotonic()
-        while not stop.is_set():
-            action = dice.choices(list(_ACTIONS), weights=list(_ACTIONS.values()))[0]
-            with connection.transaction():
-                _CHANGES[action](connection, dice)
-            counts[action] += 1
-            yield counts
-            stop.wait(max(0.0, started + counts.total() / per_second - time.monotonic()))
+    reached = False
+    while not stop.is_set():
+        try:
+            with connect(settings) as connection:
+                reached = True
+                connection.execute(
+                    "SET TIME ZONE 'UTC'"
+                )  # the shop's days are UTC's, whatever the server's zone
+                yield from _changes(connection, dice, counts, stop, 1 / per_second)
+        except (psycopg.OperationalError, ServiceDownError):
+            if not reached:
+                raise
+            stop.wait(_PAUSE_SECONDS)
+
+
+def _changes(
+    connection: psycopg.Connection,
+    dice: random.Random,
+    counts: Counter[str],
+    stop: threading.Event,
+    pause: float,
+) -> Iterator[Counter[str]]:
+    due = time.monotonic()
+    while not stop.is_set():
+        action = dice.choices(list(_ACTIONS), weights=list(_ACTIONS.values()))[0]
+        with connection.transaction():
+            _CHANGES[action](connection, dice)
+        counts[action] += 1
+        yield counts
+        due += pause
+        stop.wait(max(0.0, due - time.monotonic()))
 
 
 def _insert(connection: psycopg.Connection, dice: random.Random) -> None:

@@ -99,6 +99,18 @@ def test_traffic_changes_orders_and_keeps_them_right(
     assert wrong == []
 
 
+def test_traffic_goes_on_when_the_database_is_back(
+    postgres: PostgresSettings, shop: psycopg.Connection[Any]
+) -> None:
+    changes = run_traffic(postgres, per_second=1000, stop=threading.Event(), seed=4)
+    assert next(changes).total() == 1
+    ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+    row = shop.execute(ended, (shop.info.dbname, shop.info.backend_pid)).fetchone()
+    assert row == (1,)
+    assert list(islice(changes, 3))[-1].total() == 4
+    changes.close()
+
+
 def test_traffic_stops_when_asked(postgres: PostgresSettings, shop: psycopg.Connection[Any]) -> None:
     stop = threading.Event()
     stop.set()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.cli.bench.home import BenchHome, bench_home
 from lakehouse.cli.bench.result import Result, at_most
+from lakehouse.errors import PermanentError
 
 if TYPE_CHECKING:
     from lakehouse.settings import Settings
@@ -60,13 +61,19 @@ def running_shop(scale: float) -> Iterator[tuple[BenchHome, Settings]]:
 
 @contextmanager
 def traffic(home: BenchHome) -> Iterator[None]:
-    """`lakehouse demo traffic`, two changes a second, for as long as the block."""
+    """`lakehouse demo traffic`, two changes a second, for as long as the block.
+
+    Raises:
+        PermanentError: it ended before the block did, so that what was measured had no traffic.
+    """
     command = [sys.executable, "-m", "lakehouse.cli", "demo", "traffic", "--seed", "11"]
     process = subprocess.Popen(
         command, env=home.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         yield
+        if process.poll() is not None:
+            raise PermanentError(f"ended with {process.returncode}", where="lakehouse demo traffic")
     finally:
         process.terminate()
         process.wait(30)
