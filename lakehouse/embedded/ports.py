@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -22,12 +24,17 @@ class Port:
     host: str = "127.0.0.1"
 
 
+_FREE = range(20_000, 32_768)
+"""Below what systems give to connections that go out: one of those could take the port before it is listened on."""
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A port number that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        number: int = probe.getsockname()[1]
-        return number
+    while True:
+        number = secrets.choice(_FREE)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((host, number))
+            return number
 
 
 def require_free(port: Port) -> None:
