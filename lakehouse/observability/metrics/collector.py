@@ -41,13 +41,14 @@ class PlatformCollector(Collector):
     """Serves the sources' metrics, and of each source whether it answers. Any number of threads may collect."""
 
     def __init__(self, sources: Sequence[Source], *, patience: float = PATIENCE) -> None:
-        pool = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="metrics")
-        self._readers = [_Reader(source, pool) for source in sources]
+        pool = ThreadPoolExecutor(len(sources) or 1, thread_name_prefix="metrics")
+        self.sources = tuple(sources)
+        self._readers = [_Reader(source, pool) for source in self.sources]
         self._patience = patience
 
     def describe(self) -> Iterable[Family]:
         """All that `collect` may give; asks nobody."""
-        for metric in (UP, SECONDS, AGE, *(m for r in self._readers for m in r.source.metrics)):
+        for metric in (UP, SECONDS, AGE, *(metric for source in self.sources for metric in source.metrics)):
             yield metric.family([])
 
     def collect(self) -> Iterator[Family]:
