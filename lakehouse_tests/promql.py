@@ -37,7 +37,7 @@ def asked(expression: str) -> dict[str, set[str]]:
     plain = re.sub(r"[a-zA-Z_]\w*\s*\(", "(", plain)
     found: dict[str, set[str]] = {}
     for name, matchers in _SELECTOR.findall(plain):
-        if name not in _WORDS and not name[0].isdigit():
+        if name not in _WORDS:
             labels = {
                 re.split("[=!]", matcher)[0].strip() for matcher in matchers.split(",") if matcher.strip()
             }

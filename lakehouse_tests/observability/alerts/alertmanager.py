@@ -21,12 +21,21 @@ from lakehouse_tests.embedded.airbyte.fixtures import eventually
 PROGRAM = "prometheus-alertmanager"
 
 
+def telling(hook: str) -> dict[str, Any]:
+    """A configuration that tells one webhook everything at once."""
+    route = {"receiver": "hook", "group_by": ["..."], "group_wait": "0s", "group_interval": "200ms"}
+    return {
+        "route": route,
+        "receivers": [{"name": "hook", "webhook_configs": [{"url": hook, "send_resolved": True}]}],
+    }
+
+
 @dataclass
 class Alertmanager:
-    """One server; it tells a webhook of what it gets."""
+    """One server."""
 
     folder: Path
-    hook: str
+    config: dict[str, Any]
     port: int
     process: subprocess.Popen[bytes] | None = None
 
@@ -35,10 +44,7 @@ class Alertmanager:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        route = {"receiver": "hook", "group_by": ["..."], "group_wait": "0s", "group_interval": "200ms"}
-        hook = {"url": self.hook, "send_resolved": True}
-        config = {"route": route, "receivers": [{"name": "hook", "webhook_configs": [hook]}]}
-        (self.folder / "alertmanager.yml").write_text(json.dumps(config))
+        (self.folder / "alertmanager.yml").write_text(json.dumps(self.config))
         self.process = subprocess.Popen(
             [
                 PROGRAM,
@@ -71,7 +77,7 @@ class Alertmanager:
 
 
 @contextmanager
-def running_alertmanager(folder: Path, hook: str) -> Iterator[Alertmanager]:
+def running_alertmanager(folder: Path, config: dict[str, Any]) -> Iterator[Alertmanager]:
     """A server until the end of the block."""
     if shutil.which(PROGRAM) is None:
         problem = f"no {PROGRAM} here; it is a package of Debian's"
@@ -79,7 +85,7 @@ def running_alertmanager(folder: Path, hook: str) -> Iterator[Alertmanager]:
             pytest.fail(problem)
         pytest.skip(problem)
     folder.mkdir(parents=True)
-    server = Alertmanager(folder, hook, free_port())
+    server = Alertmanager(folder, config, free_port())
     server.start()
     try:
         yield server

@@ -10,7 +10,7 @@ import pytest
 
 from lakehouse.observability.alerts.sinks.alertmanager import AHEAD
 from lakehouse_tests.embedded.airbyte.fixtures import eventually
-from lakehouse_tests.observability.alerts.alertmanager import Alertmanager, running_alertmanager
+from lakehouse_tests.observability.alerts.alertmanager import Alertmanager, running_alertmanager, telling
 from lakehouse_tests.observability.alerts.made import alert
 from lakehouse_tests.observability.alerts.pipeline import Pipeline, alerting
 from lakehouse_tests.observability.alerts.receiver import Receiver
@@ -22,7 +22,7 @@ KEY, WATCHDOG = "AssetStale/gold/orders", "Watchdog/alerts"
 @pytest.fixture
 def server(tmp_path: Path, receiver: Receiver) -> Iterator[Alertmanager]:
     """It tells the receiver."""
-    with running_alertmanager(tmp_path / "alertmanager", receiver.url) as server:
+    with running_alertmanager(tmp_path / "alertmanager", telling(receiver.url)) as server:
         yield server
 
 
