@@ -19,12 +19,14 @@ from starlette.routing import Route
 from lakehouse.api.kept import Kept
 from lakehouse.api.metrics import register_platform
 from lakehouse.api.middleware.gate import Gate, Tokens
-from lakehouse.api.middleware.headers import Headers
+from lakehouse.api.middleware.headers import POLICY, Headers
 from lakehouse.api.middleware.limit import RateLimit
 from lakehouse.api.middleware.measured import Measured
 from lakehouse.api.openapi import document
 from lakehouse.api.operation import ROUTE, route_of
 from lakehouse.api.operations import operations_of
+from lakehouse.api.page.page import STYLE_SOURCE, Page
+from lakehouse.api.page.sessions import Sessions, secret_of
 from lakehouse.api.platform import Platform
 from lakehouse.api.problems import ApiError, on_api_error, on_crash, on_failure, on_http
 from lakehouse.errors import LakehouseError
@@ -36,6 +38,8 @@ def application(platform: Platform, tokens: Iterable[str], requests_per_second: 
     registry = CollectorRegistry()
     register_platform(registry, platform)
     operations, kept = operations_of(platform), Kept()
+    accepted, sessions = Tokens(tokens), Sessions()
+    page = Page(platform, kept, sessions, accepted.accept)
     described = msgspec.json.encode(document(operations, _OTHERS))
 
     async def health(request: Request) -> Response:
@@ -62,13 +66,19 @@ def application(platform: Platform, tokens: Iterable[str], requests_per_second: 
             Route("/health", health),
             Route("/metrics", metrics),
             Route("/openapi.json", openapi),
+            *page.routes,
             *(route_of(operation, kept) for operation in operations),
         ],
         middleware=[
             Middleware(Measured, registry=registry),
-            Middleware(Headers),
+            Middleware(Headers, policy=f"{POLICY}; style-src {STYLE_SOURCE}; img-src data:"),
             Middleware(RateLimit, rate=requests_per_second),
-            Middleware(Gate, tokens=Tokens(tokens)),
+            Middleware(
+                Gate,
+                tokens=accepted,
+                cookie=lambda cookies: sessions.holds(secret_of(cookies)),
+                ask=page.ask,
+            ),
         ],
         exception_handlers={
             ApiError: on_api_error,
@@ -92,8 +102,16 @@ def _get(summary: str, kind: str, **more: Any) -> dict[str, Any]:
     return {"get": {"summary": summary, "responses": {"200": answer}, **more}}
 
 
+def _form(summary: str, **more: Any) -> dict[str, Any]:
+    answer = {"description": "done; go to the page"}
+    return {"post": {"summary": summary, "responses": {"303": answer}, **more}}
+
+
 _OTHERS = {
     "/health": _get("Whether the API is alive; needs no token", "application/json", security=[]),
     "/metrics": _get("Metrics for Prometheus", "text/plain"),
     "/openapi.json": _get("This document", "application/json"),
+    "/": _get("The web page", "text/html"),
+    "/login": _form("Get a cookie for a token, to read with; needs no token", security=[]),
+    "/logout": _form("Make the cookie worthless"),
 }

@@ -9,10 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import anyio
 import anyio.to_thread
+
+from lakehouse.errors import LakehouseError
 
 T = TypeVar("T")
 
@@ -73,16 +75,23 @@ class Kept:
 
 
 class Remembered(Generic[T]):
-    """One value for all threads, made again when it is older than `seconds`."""
+    """One value for all threads, made again when it is older than `seconds`; so is a LakehouseError in its place."""
 
     def __init__(self, seconds: float, make: Callable[[], T]) -> None:
         self._seconds = seconds
         self._make = make
         self._lock = threading.Lock()
-        self._kept: tuple[T, float] | None = None
+        self._kept: T | LakehouseError | None = None
+        self._at = -math.inf
 
     def __call__(self) -> T:
         with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[1] > self._seconds:
-                self._kept = self._make(), time.monotonic()
-            return self._kept[0]
+            if time.monotonic() - self._at > self._seconds:
+                try:
+                    self._kept = self._make()
+                except LakehouseError as error:
+                    self._kept = error
+                self._at = time.monotonic()
+            if isinstance(self._kept, LakehouseError):
+                raise self._kept
+            return cast("T", self._kept)

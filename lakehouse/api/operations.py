@@ -18,12 +18,20 @@ from lakehouse.api.resources.partitions import PartitionList, Partitions, Partit
 from lakehouse.api.resources.ready import Readiness, Ready, status_of
 from lakehouse.api.resources.runs import Run, RunList, Runs, RunsWanted, RunWanted
 from lakehouse.api.resources.syncs import ConnectionList, ConnectionsWanted, SyncList, Syncs, SyncsWanted
+from lakehouse.api.resources.warehouse import (
+    QueriesWanted,
+    ReflectionList,
+    SlowQueryList,
+    StorageList,
+    WarehouseOperations,
+)
 
 PREFIX = "/api/v1"
 
 
 def operations_of(platform: Platform) -> list[Operation]:
     """The operations."""
+    warehouse = WarehouseOperations(platform)
     datasets, runs, syncs, logs = Datasets(platform), Runs(platform), Syncs(platform), Logs(platform)
     return [
         Operation(
@@ -92,5 +100,19 @@ def operations_of(platform: Platform) -> list[Operation]:
             logs.count_logs,
             parameters=CountsWanted,
         ),
+        Operation(
+            f"{PREFIX}/slow-queries",
+            "List the slowest queries of the last day",
+            SlowQueryList,
+            warehouse.list_slow_queries,
+            parameters=QueriesWanted,
+        ),
+        Operation(
+            f"{PREFIX}/reflections",
+            "List reflections, how often they answered a query in the last day, and what that saved",
+            ReflectionList,
+            warehouse.list_reflections,
+        ),
+        Operation(f"{PREFIX}/storage", "What the lake takes, by layer", StorageList, warehouse.list_storage),
         *Queries(platform.settings).operations,
     ]

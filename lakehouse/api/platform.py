@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from lakehouse.api.graph import Graph, graph_of
 from lakehouse.api.kept import FRESH_SECONDS, Remembered
+from lakehouse.api.warehouse import Warehouse
 from lakehouse.catalog.manifest import load_catalog
 from lakehouse.defs.project import PROJECT_DIR, prepared_manifest
+from lakehouse.lake.usage import usage_by_layer
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from lakehouse.observability.logs.store import LogStore
     from lakehouse.observability.metadata.database import MetadataDatabase
     from lakehouse.settings import Settings
+
+_WORK_SECONDS = 15.0
+_USAGE_SECONDS = 300.0
 
 
 class Platform:
@@ -31,6 +36,10 @@ class Platform:
         self.instance = instance
         self.facts = Remembered(FRESH_SECONDS, self._look)
         """What is known of every dataset by key, at most two seconds old."""
+        self.work = Remembered(_WORK_SECONDS, Warehouse(settings.dremio).look)
+        """What Dremio did in the last day."""
+        self.usage = Remembered(_USAGE_SECONDS, lambda: usage_by_layer(settings))
+        """What the lake takes, by layer."""
         self._project_dir = project_dir
         self._parsed: tuple[float, Graph] | None = None
 

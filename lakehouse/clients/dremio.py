@@ -149,6 +149,11 @@ class DremioClient:
             if not page["rows"] or len(rows) >= page["rowCount"]:
                 return rows
 
+    def chosen_reflections(self, job_id: str) -> list[str]:
+        """The ids of the reflections that a job was answered from (`GET /api/v3/job/{id}`)."""
+        relationships = _relationships(self._api.get(f"/api/v3/job/{job_id}"))
+        return [use.reflection_id for use in relationships if use.relationship == "CHOSEN"]
+
     def _finished(self, job_id: str, sql: str, timeout: float) -> Job:
         started = time.monotonic()
         pause = 0.02
@@ -170,11 +175,7 @@ class DremioClient:
             raise ServiceRefusedError(
                 one_line(text), where=f"Dremio at {self.settings.url}, `{one_line(sql, 120)}`"
             )
-        relationships = (job.get("acceleration") or {}).get("reflectionRelationships") or []
-        uses = tuple(
-            ReflectionUse(r["reflectionId"], r["relationship"], r.get("reason") or "") for r in relationships
-        )
-        return Job(job_id, job.get("rowCount"), seconds, uses)
+        return Job(job_id, job.get("rowCount"), seconds, _relationships(job))
 
     # --- catalogue
 
@@ -253,6 +254,11 @@ class DremioClient:
 def quoted(*path: str) -> str:
     """A path as SQL: `"lake"."gold"."fct_orders"`."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in path)
+
+
+def _relationships(job: dict[str, Any]) -> tuple[ReflectionUse, ...]:
+    told = (job.get("acceleration") or {}).get("reflectionRelationships") or []
+    return tuple(ReflectionUse(r["reflectionId"], r["relationship"], r.get("reason") or "") for r in told)
 
 
 def _reflection_state(item: dict[str, Any]) -> ReflectionState:

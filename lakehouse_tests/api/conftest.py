@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import httpx
+import pyarrow as pa
 import pytest
 from starlette.applications import Starlette
 
@@ -24,9 +25,11 @@ from lakehouse.observability.metadata.tables import sync_history
 from lakehouse.settings import load_settings
 from lakehouse_tests.api.served import served
 from lakehouse_tests.engine import free_port
+from lakehouse_tests.warehouse import Warehouse, running_warehouse
 
 TOKEN = "a-token-of-the-tests-0001"
 OTHER_TOKEN = "a-token-of-the-tests-0002"
+ROWS = 2500
 NOW = datetime.now(UTC)
 DAY = NOW.date().isoformat()
 YESTERDAY = (NOW.date() - timedelta(days=1)).isoformat()
@@ -55,7 +58,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         str(home / "dagster"), overrides={"telemetry": {"enabled": False}}
     )
     platform = Platform(load_settings(home), instance)
-    runs = _write_history(platform)
+    runs = write_history(platform)
     app = application(platform, [TOKEN, OTHER_TOKEN], requests_per_second=10_000)
     with served(app, TOKEN) as client:
         yield Api(platform, app, client, runs)
@@ -69,7 +72,20 @@ def stranger(api: Api) -> Iterator[httpx.Client]:
         yield client
 
 
-def _write_history(platform: Platform) -> list[str]:
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """An engine with the table `lake.bronze.numbers`, and small limits of queries."""
+    with running_warehouse(tmp_path_factory.mktemp("lake")) as warehouse:
+        days = pa.array([19_000 + n % 30 for n in range(ROWS)], pa.int32()).cast(pa.date32())
+        warehouse.land("numbers", pa.table({"n": pa.array(range(ROWS), pa.int64()), "day": days}))
+        limits = "LAKEHOUSE_API__QUERY_ROWS=2000\nLAKEHOUSE_API__QUERY_SECONDS=20\n"
+        with (warehouse.home / "lakehouse.env").open("a") as file:
+            file.write(limits)
+        yield warehouse
+
+
+def write_history(platform: Platform) -> list[str]:
+    """Three runs, two partitions, two syncs and an alert; the runs' ids."""
     revenue = dg.DailyPartitionsDefinition(EARLIER, end_offset=1)
 
     @dg.asset(key=["silver", "stg_customers"])

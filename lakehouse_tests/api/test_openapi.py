@@ -36,8 +36,12 @@ def test_answers_are_as_described(api: Api) -> None:
     }
     checked = 0
     for path, methods in document["paths"].items():
-        if "get" not in methods or "{query_id}" in path:
-            continue  # test_query.py has those
+        if (
+            "get" not in methods
+            or path in ("/api/v1/slow-queries", "/api/v1/reflections")
+            or "{query_id}" in path
+        ):
+            continue  # of Dremio: test_query.py has those
         schema = methods["get"]["responses"]["200"]["content"].get("application/json", {}).get("schema")
         if not schema:
             continue

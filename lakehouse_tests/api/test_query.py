@@ -14,26 +14,14 @@ import pytest
 from lakehouse.api.application import application
 from lakehouse.api.platform import Platform
 from lakehouse.settings import load_settings
-from lakehouse_tests.api.conftest import TOKEN
+from lakehouse_tests.api.conftest import ROWS, TOKEN
 from lakehouse_tests.api.served import served
-from lakehouse_tests.warehouse import Warehouse, running_warehouse
+from lakehouse_tests.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow
 
-ROWS = 2500
 ARROW = {"accept": "application/vnd.apache.arrow.stream"}
 NUMBERS = "SELECT n, CAST(n AS DECIMAL(10, 2)) AS d, day FROM lake.bronze.numbers ORDER BY n"
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with running_warehouse(tmp_path_factory.mktemp("lake")) as warehouse:
-        days = pa.array([19_000 + n % 30 for n in range(ROWS)], pa.int32()).cast(pa.date32())
-        warehouse.land("numbers", pa.table({"n": pa.array(range(ROWS), pa.int64()), "day": days}))
-        limits = "LAKEHOUSE_API__QUERY_ROWS=2000\nLAKEHOUSE_API__QUERY_SECONDS=20\n"
-        with (warehouse.home / "lakehouse.env").open("a") as file:
-            file.write(limits)
-        yield warehouse
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +128,20 @@ def test_a_query_that_takes_too_long_is_given_up(warehouse: Warehouse) -> None:
         answer = ask(client, f"SELECT SUM(t0.n * t1.n + t2.n * t3.n) FROM {four}")
     assert answer.status_code == 503
     assert "timed out" in answer.json()["detail"]
+
+
+def test_what_was_asked_is_among_the_slow_queries(client: httpx.Client) -> None:
+    ask(client, "SELECT MAX(n) AS newest FROM lake.bronze.numbers")
+    document = client.get("/openapi.json").json()
+    found = client.get("/api/v1/slow-queries", params={"limit": 100}).json()
+    schema = {"$ref": "#/components/schemas/SlowQueryList", "components": document["components"]}
+    jsonschema.validate(found, schema)
+    seconds = [query["seconds"] for query in found["items"]]
+    assert seconds == sorted(seconds, reverse=True)
+    (mine,) = [query for query in found["items"] if query["sql"].startswith("SELECT MAX(n) AS newest")]
+    assert (mine["datasets"], mine["accelerated"]) == ("lake.bronze.numbers", False)
+    reflections = client.get("/api/v1/reflections").json()["items"]
+    assert {one["used"] for one in reflections} == {0}
+    storage = {one["layer"]: one for one in client.get("/api/v1/storage").json()["items"]}
+    assert storage["bronze"]["objects"] > 0
+    assert storage["bronze"]["bytes"] > 1000

@@ -51,7 +51,7 @@ def test_no_route_but_health_answers_without_a_token(api: Api, stranger: httpx.C
         real = re.sub(r"\{(\w+)(:path)?\}", lambda name: values[name[1]], path)
         for method in methods | {"OPTIONS", "PUT", "DELETE", "TRACE"}:
             answer = stranger.request(method, real)
-            if path != "/health":
+            if (method, path) not in (("GET", "/health"), ("HEAD", "/health")):
                 assert (method, path, answer.status_code) == (method, path, 401)
     assert stranger.get("/health").json() == {"status": "alive"}
     assert stranger.get("/nothing/at/all").status_code == 401

@@ -19,7 +19,7 @@ POLICY = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancesto
 class Headers:
     """`policy` is the Content-Security-Policy."""
 
-    def __init__(self, app: ASGIApp, policy: str = POLICY) -> None:
+    def __init__(self, app: ASGIApp, policy: str) -> None:
         self._app = app
         self._headers = {**_HEADERS, "content-security-policy": policy}
 

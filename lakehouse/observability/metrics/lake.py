@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
-from lakehouse.lake.filesystem import open_filesystem, path_of
+from lakehouse.lake.filesystem import path_of
+from lakehouse.lake.usage import usage_by_layer
 from lakehouse.observability.metrics.metric import Metric
 from lakehouse.observability.metrics.source import Reading, Source
 from lakehouse.settings import Settings
 
-_LAYERS = ("landing", "bronze", "silver", "gold", "logs")
 _USAGE, _OBJECTS = "Bytes of the lake's objects, by layer.", "Objects of the lake, by layer."
 USAGE = Metric("lake_disk_usage_bytes", "gauge", _USAGE, ("layer",))
 OBJECTS = Metric("lake_objects_total", "gauge", _OBJECTS, ("layer",))
@@ -27,19 +26,10 @@ def lake(settings: Settings) -> Source:
     """Every object is listed, therefore seldom."""
 
     def read() -> Reading:
-        from pyarrow.fs import FileSelector, FileType
-
-        root = path_of(settings.lake)
-        usage, objects = Counter(dict.fromkeys(_LAYERS, 0)), Counter(dict.fromkeys(_LAYERS, 0))
-        selector = FileSelector(root, recursive=True, allow_not_found=True)
-        for found in open_filesystem(settings).get_file_info(selector):
-            if found.type == FileType.File:
-                layer = found.path.removeprefix(root).lstrip("/").split("/")[0]
-                usage[layer] += found.size
-                objects[layer] += 1
+        usage = usage_by_layer(settings)
         by_layer = {
-            metric: [((layer,), float(count)) for layer, count in counts.items()]
-            for metric, counts in ((USAGE, usage), (OBJECTS, objects))
+            USAGE: [((layer,), float(found.bytes)) for layer, found in usage.items()],
+            OBJECTS: [((layer,), float(found.objects)) for layer, found in usage.items()],
         }
         if settings.lake.startswith("s3://"):
             return {**by_layer, MINIO_USAGE: by_layer[USAGE], MINIO_OBJECTS: by_layer[OBJECTS]}

@@ -1,1 +1,0 @@
-"""Where logs are read, each source by itself: files, Dagster, Airbyte."""
