@@ -90,6 +90,41 @@ def search(
         store.close()
 
 
+@app.command()
+def ship(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Ship what there is, and end.")] = False,
+) -> None:
+    """Bring the logs of services, runs, syncs and dbt into the searchable store and into the lake.
+
+    It is a service of `lakehouse up`. How far each log was read, and what could not be delivered yet, is in
+    `<home>/search/shipper.db`: whenever it is stopped or killed, it goes on where it was.
+    """
+    import logging
+    import signal
+    import threading
+
+    from lakehouse.embedded.json_lines import emit
+    from lakehouse.errors import TransientError
+    from lakehouse.observability.logs.shipping import shipper_of
+    from lakehouse.settings import load_settings
+
+    # The shipper says once that the store is down; its client would at every try.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    with shipper_of(load_settings(), lambda message, level: emit("logs", message, level)) as shipper:
+        if not once:
+            shipper.ship(over.wait)
+            return
+        shipper.once(everything=True)
+        if troubles := shipper.troubles():
+            raise TransientError(
+                "; ".join(troubles), where="logs ship", remedy="it is tried again the next time"
+            )
+
+
 def _show(records: list[LogRecord], *, as_json: bool) -> None:
     if as_json:
         for record in records:

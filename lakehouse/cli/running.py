@@ -26,16 +26,20 @@ def running_services(
 ) -> Iterator[None]:
     """These services: those of a running stack, or started for the block and stopped after it.
 
-    Services that the settings place on another machine are not started.
+    Services that the settings place on another machine are not started. A Superset that is installed and does not run
+    is started with them.
     """
     from lakehouse.cli.services import is_local, stack_services
+    from lakehouse.cli.superset import is_waiting
+    from lakehouse.embedded.services import SUPERSET
     from lakehouse.embedded.stack import Stack
 
     if _is_up(settings):
         progress.line("services", "those of the running stack")
         yield
         return
-    services = stack_services(settings, [name for name in names if is_local(settings, name)])
+    chosen = [name for name in names if is_local(settings, name)]
+    services = stack_services(settings, [*chosen, SUPERSET] if chosen and is_waiting(settings) else chosen)
     if not services:
         yield
         return

@@ -14,6 +14,7 @@ from lakehouse.embedded.services import (
     AIRBYTE,
     API,
     DREMIO,
+    LOGS,
     POSTGRES,
     SUPERSET,
     Login,
@@ -21,6 +22,7 @@ from lakehouse.embedded.services import (
     api_service,
     dagster_services,
     dremio_service,
+    logs_service,
     postgres_service,
     superset_service,
 )
@@ -28,7 +30,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, environment, load_settings
 
 DAGSTER = "dagster"
-SERVICES = (POSTGRES, AIRBYTE, DREMIO, DAGSTER, API)
+SERVICES = (POSTGRES, AIRBYTE, DREMIO, DAGSTER, API, LOGS)
 """What `lakehouse up` starts, by the names people use; `dagster` stands for its three processes."""
 
 OPTIONAL = (SUPERSET,)
@@ -83,6 +85,8 @@ def stack_services(settings: Settings, names: Iterable[str] = SERVICES) -> list[
         services += dagster_services(home, DEFINITIONS, host=dagster.host, port=dagster.port, env=env)
     if API in chosen:
         services.append(api_service(home, host=settings.api.host, port=settings.api.port, env=env))
+    if LOGS in chosen:
+        services.append(logs_service(env))
     return services
 
 
@@ -95,7 +99,7 @@ def dremio_alone(settings: Settings) -> tuple[Settings, Service]:
 
 def is_local(settings: Settings, name: str) -> bool:
     """Whether the settings place this service on this machine."""
-    return address(settings, name).rpartition(":")[0] in _LOCAL
+    return name == LOGS or address(settings, name).rpartition(":")[0] in _LOCAL
 
 
 def address(settings: Settings, name: str) -> str:

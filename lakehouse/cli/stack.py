@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lakehouse.embedded.stack import Stack
     from lakehouse.settings import Settings
 
-_NAMES = "postgres, airbyte, dremio, dagster, api"
+_NAMES = "postgres, airbyte, dremio, dagster, api, logs"
 
 
 def up(
@@ -28,7 +28,7 @@ def up(
     ] = None,
     also: Annotated[list[str] | None, typer.Option("--with", help="Start this besides: superset.")] = None,
 ) -> None:
-    """Start Postgres, Airbyte, Dremio, Dagster and the REST API on this machine, and keep them running.
+    """Start Postgres, Airbyte, Dremio, Dagster, the REST API and the shipping of logs on this machine.
 
     Waits until every service answers, then until Ctrl-C (or `lakehouse down`), which stops all of them.
     Services that the settings place on another machine are not started. A service that dies is started

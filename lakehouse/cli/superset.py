@@ -78,6 +78,20 @@ def down() -> None:
     print(f"stopped ({home})" if home.is_dir() and stop_stack(home) else f"nothing runs in {home}")
 
 
+def is_waiting(settings: Settings) -> bool:
+    """Whether a Superset of this home is installed, and does not run."""
+    from lakehouse.cli.services import is_local, superset_login
+    from lakehouse.embedded.service import is_well
+    from lakehouse.embedded.services import SUPERSET
+    from lakehouse.embedded.superset.installation import environment, is_installed
+
+    if settings.superset.url is None or not is_local(settings, SUPERSET):
+        return False
+    login = superset_login(settings)
+    installed = is_installed(environment(settings.home / SUPERSET))
+    return installed and not is_well(f"http://{login.host}:{login.port}/health", 0)
+
+
 def configure(home: Path) -> Settings:
     """The settings, after making sure that the home says where Superset is, with a password and a secret key."""
     import secrets

@@ -66,12 +66,15 @@ class JsonApi:
         *,
         json: Any = None,
         params: dict[str, Any] | None = None,
+        files: dict[str, Any] | None = None,
+        data: dict[str, str] | None = None,
         missing_ok: bool = False,
         timeout: float | None = None,
     ) -> Any:
         """The decoded answer; None for an empty one, or for 404 where `missing_ok`.
 
-        `timeout` is in seconds, for calls that take longer than others.
+        `files` and `data` are the parts of a form, in place of `json`; `timeout` is in seconds, for calls that take
+        longer than others.
 
         Raises:
             ServiceDownError: nothing answers at the address.
@@ -85,7 +88,9 @@ class JsonApi:
             reraise=True,
         )
         waiting = self._http.timeout if timeout is None else httpx.Timeout(timeout, connect=5.0)
-        request = self._http.build_request(method, path, json=json, params=params, timeout=waiting)
+        request = self._http.build_request(
+            method, path, json=json, params=params, files=files, data=data, timeout=waiting
+        )
         return attempts(self._once, request, missing_ok)
 
     def _once(self, request: httpx.Request, missing_ok: bool) -> Any:

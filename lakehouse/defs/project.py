@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from lakehouse.catalog.boards import DeclaredBoard, load_boards
 from lakehouse.catalog.datasets import Catalog
 from lakehouse.catalog.manifest import load_catalog
 from lakehouse.errors import ConfigurationError
@@ -29,6 +30,16 @@ def declared_datasets(project_dir: Path = PROJECT_DIR) -> Catalog:
         ConfigurationError: the project does not parse, or declares something wrongly; names file and key.
     """
     return load_catalog(prepared_manifest(project_dir))
+
+
+@cache
+def declared_boards(project_dir: Path = PROJECT_DIR) -> dict[str, DeclaredBoard]:
+    """What the project's dashboards show, by the name of the exposure; those without a file are not in it.
+
+    Raises:
+        ConfigurationError: a chart over what does not exist, and the like; names file and key.
+    """
+    return load_boards(project_dir, declared_datasets(project_dir))
 
 
 def prepared_manifest(project_dir: Path = PROJECT_DIR) -> Path:

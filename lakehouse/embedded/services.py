@@ -13,7 +13,7 @@ from lakehouse.embedded.service import Service
 from lakehouse.embedded.superset.installation import require_installed
 
 POSTGRES, AIRBYTE, DREMIO, SUPERSET = "postgres", "airbyte", "dremio", "superset"
-API = "api"
+API, LOGS = "api", "logs"
 DAGSTER_CODE, DAGSTER_WEBSERVER, DAGSTER_DAEMON = "dagster-code", "dagster-webserver", "dagster-daemon"
 
 
@@ -108,6 +108,17 @@ def superset_service(
         },
         start_seconds=300,  # the first start makes its metadata
         stop_seconds=15,
+    )
+
+
+def logs_service(env: Mapping[str, str]) -> Service:
+    """What brings the logs of everything to where they are searched; `env` holds settings and secrets."""
+    return Service(
+        name=LOGS,
+        command=(sys.executable, "-P", "-m", "lakehouse.cli", "logs", "ship"),
+        address="",
+        health="alive:",
+        env=env,
     )
 
 

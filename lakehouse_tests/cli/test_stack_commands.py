@@ -137,7 +137,7 @@ def test_up_in_the_foreground_stops_everything_at_ctrl_c(tmp_path: Path) -> None
     assert (line.home / "lakehouse.env").stat().st_mode & 0o777 == 0o600
     services = json.loads(line.run("status", "--json")[1])["services"]
     assert {row["service"]: row["state"] for row in services} == dict.fromkeys(
-        ("postgres", "airbyte", "dremio"), "running"
+        ("postgres", "airbyte", "dremio", "api", "logs"), "running"
     )
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0

@@ -126,6 +126,7 @@ def _flags(project_dir: Path, target: Path) -> list[str]:
         *("--project-dir", str(project_dir), "--profiles-dir", str(project_dir)),
         *("--target-path", str(target), "--threads", str(THREADS)),
         *("--log-path", str(target), "--log-file-max-bytes", str(leavings.LOG_BYTES)),
+        *("--log-format-file", "json", "--log-level-file", "info"),  # for `lakehouse logs ship`
         *("--cache-selected-only", "--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats"),
     ]
 

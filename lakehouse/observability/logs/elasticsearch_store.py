@@ -204,7 +204,7 @@ def _after(page: str) -> list[Any]:
 
 
 def _client(settings: ElasticsearchSettings) -> elasticsearch.Elasticsearch:
-    options: dict[str, Any] = {"request_timeout": 30, "retry_on_timeout": False, "max_retries": 0}
+    options: dict[str, Any] = {"request_timeout": 30, "retry_on_timeout": False, "max_retries": 1}
     if settings.api_key:
         options["api_key"] = settings.api_key.get_secret_value()
     elif settings.user and settings.password:

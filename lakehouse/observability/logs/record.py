@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -51,7 +52,12 @@ def record_id(source: str, number: int) -> str:
     >>> record_id("airbyte job 12", 3)
     'bbce23740a1d1d3a000000000003'
     """
-    return f"{blake2b(source.encode(), digest_size=8).hexdigest()}{number:012x}"
+    return f"{_digest(source)}{number:012x}"
+
+
+@lru_cache(maxsize=1024)
+def _digest(source: str) -> str:
+    return blake2b(source.encode(), digest_size=8).hexdigest()
 
 
 def level_of(name: str) -> str:

@@ -9,7 +9,9 @@ and fields is one walk over sorted lists, from the newest on.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from lakehouse.observability.logs.record import EPOCH, KEYWORDS, MILLISECOND, Lo
 
 _BITS = 20
 BUSY_SECONDS = 30.0
-_CACHE_KIB = 32_768
+_CACHE_KIB = 16_384
 
 COLUMNS = ("id", "level", "service", "message", *KEYWORDS[2:], "records_synced", "bytes_synced")
 _SCHEMA = """
@@ -60,14 +62,15 @@ def row_of(record: LogRecord, id_: bytes) -> int:
     return milliseconds(record.timestamp) << _BITS | id_[0] << 12 | int.from_bytes(id_[-2:]) & 0xFFF
 
 
+@lru_cache(maxsize=4096)
 def token(field: str, value: str) -> str:
     """A value of a field as one word of letters and digits."""
     return f"{KEYWORDS.index(field)}x{value.encode().hex()}"
 
 
-def field_tokens(values: dict[str, str | None]) -> str:
-    """What `words` holds of the keyword fields."""
-    return " ".join(token(name, value) for name, value in values.items() if value is not None)
+def field_tokens(values: Sequence[str | None]) -> str:
+    """What `words` holds of the keyword fields, given in the order of KEYWORDS."""
+    return " ".join([token(name, value) for name, value in zip(KEYWORDS, values, strict=True) if value])
 
 
 def as_row(rowid: int, id_: bytes, record: LogRecord) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _INDEX = "INSERT INTO words (rowid, message, fields) VALUES (?, ?, ?)"
 _FORGET = "INSERT INTO words (words, rowid, message, fields) VALUES ('delete', ?, ?, ?)"
 _SELECT = f"log.rowid, {', '.join(f'log.{name}' for name in COLUMNS)}"
 _REMOVED_AT_ONCE = 5000
+_KEYWORDS_OF = attrgetter(*KEYWORDS)
 
 _Rows = dict[int, tuple[bytes, LogRecord]]
 
@@ -103,10 +105,7 @@ class SqliteLogStore:
                 ).fetchall()
                 if not rows:
                     return removed
-                gone = [
-                    (rowid, message, field_tokens(dict(zip(KEYWORDS, values, strict=True))))
-                    for rowid, message, *values in rows
-                ]
+                gone = [(rowid, message, field_tokens(values)) for rowid, message, *values in rows]
                 database.executemany(_FORGET, gone)
                 database.execute("DELETE FROM log WHERE rowid <= ?", [rows[-1][0]])
             removed += len(rows)
@@ -170,12 +169,11 @@ def _insert(database: sqlite3.Connection, rows: _Rows) -> None:
 def _index(database: sqlite3.Connection, rows: _Rows) -> None:
     database.executemany(
         _INDEX,
-        ((rowid, rows[rowid][1].message, field_tokens(_keywords(rows[rowid][1]))) for rowid in sorted(rows)),
+        (
+            (rowid, rows[rowid][1].message, field_tokens(_KEYWORDS_OF(rows[rowid][1])))
+            for rowid in sorted(rows)
+        ),
     )
-
-
-def _keywords(record: LogRecord) -> dict[str, str | None]:
-    return {name: getattr(record, name) for name in KEYWORDS}
 
 
 def _row_number(page: str) -> int:

@@ -17,8 +17,12 @@ from superset.app import create_app
 ADMINISTRATOR = "Admin"
 
 
-def prepare(app: Any) -> None:
-    """Migrate the metadata database; permissions, roles and the service user follow a migration."""
+def prepare(app: Any) -> bool:
+    """Migrate the metadata database; permissions, roles and the service user follow a migration.
+
+    Returns:
+        Whether it was migrated.
+    """
     from superset.extensions import appbuilder, db, security_manager
 
     with app.app_context():
@@ -31,6 +35,7 @@ def prepare(app: Any) -> None:
         _ensure_user(security_manager, user)
         db.session.remove()
         db.engine.dispose()  # a worker is a fork of this process and may not share its connections
+    return migrated
 
 
 def _migrate(engine: Any) -> bool:
@@ -82,7 +87,9 @@ def main() -> None:
     os.umask(0o077)
     Path(os.environ["SUPERSET_HOME"]).mkdir(parents=True, exist_ok=True)
     app = create_app()
-    prepare(app)
+    if prepare(app):
+        # Migrations configure logging for themselves and silence everything else: begin again without them.
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
     Server(
         app,
         {

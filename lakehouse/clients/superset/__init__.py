@@ -1,0 +1,1 @@
+"""Superset: dashboards as declared, imported through its REST API, and the data of their charts."""

@@ -1,0 +1,1 @@
+"""Where logs are read, each source by itself: files, Dagster, Airbyte."""
