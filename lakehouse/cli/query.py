@@ -53,7 +53,11 @@ def query(
 
 def _ask(settings: Settings, sql: str) -> pa.Table:
     from lakehouse.cli.engine import reachable_engine
-    from lakehouse.clients.dremio import DremioClient
+    from lakehouse.client import TerminalProgress, connect
 
-    with reachable_engine(settings) as reached:
-        return DremioClient(reached.dremio).query(sql)
+    with (
+        reachable_engine(settings) as reached,
+        TerminalProgress() as progress,
+        connect(reached.dremio, progress=progress) as lake,
+    ):
+        return lake.sql(sql).arrow()

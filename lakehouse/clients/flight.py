@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _GRPC_NOISE = re.compile(r"\.?\s*(?:gRPC client debug context|Detail: Python exception):.*$", re.DOTALL)
 
-_ENDED_BY_SERVER = re.compile(r"Flight returned (\w+) error, with message: ")
-"""Reading a stream raises as OSError what the server ends it with."""
+_ENDED_BY_SERVER = re.compile(r"^Flight returned (\w+) error, with message: ")
+"""Reading a stream raises as OSError what the server ends it with, some of it in these words."""
 
 
 class FlightSql:
@@ -54,7 +54,16 @@ class FlightSql:
         with self._errors():
             client, options = self._login()
             info = client.get_flight_info(fl.FlightDescriptor.for_command(sql), options)
-            yield client.do_get(info.endpoints[0].ticket, options).to_reader()
+            stream = client.do_get(info.endpoints[0].ticket, options)
+            try:
+                yield stream.to_reader()
+            finally:
+                stream.cancel()  # of no effect on one that has ended; else the server would go on
+
+    def login(self) -> None:
+        """Log in now. Raises as `reader` does."""
+        with self._errors():
+            self._login()
 
     def _login(self) -> tuple[fl.FlightClient, fl.FlightCallOptions]:
         import pyarrow.flight as fl
@@ -97,14 +106,14 @@ class FlightSql:
         except pa.ArrowException as error:
             raise ServiceRefusedError(_message(error), where=where) from error
         except OSError as error:
-            ended = _ENDED_BY_SERVER.match(str(error))
-            if ended is None:
+            if not _GRPC_NOISE.search(str(error)):
                 raise
-            if ended[1] == "unavailable":
+            ended = _ENDED_BY_SERVER.match(str(error))
+            if ended and ended[1] == "unavailable":
                 self.close()
                 raise self._down() from error
-            text = _message(error).removeprefix(ended[0])
-            if ended[1] == "timeout":
+            text = _ENDED_BY_SERVER.sub("", _message(error))
+            if ended and ended[1] == "timeout":
                 raise TransientError(f"timed out: {text}", where=where) from error
             raise ServiceRefusedError(text, where=where) from error
 
