@@ -68,3 +68,19 @@ def orchestration(
     from lakehouse.cli.bench.result import show
 
     show(measure(cases or ()), as_json=as_json)
+
+
+@app.command()
+def serving(
+    cases: Annotated[
+        list[str] | None,
+        typer.Option("--case", help="One of metrics; repeatable."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Time what people and programs ask of the platform."""
+    from lakehouse.cli.bench.result import show
+    from lakehouse.cli.bench.serving import measure
+
+    show(measure(cases or ()), as_json=as_json)

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from prometheus_client import Metric as Family
 
 _LOG = logging.getLogger("lakehouse.metrics")
-PATIENCE = 2.0
-"""Seconds that a scrape waits for sources; one that takes longer is served from its answer before, as long as"""
+FIRST, LATER = 2.0, 0.05
+"""Seconds that a scrape waits for a source that was never asked before, and for one that was: what has not answered by
+then is served from its answer before, and the next scrape has the new one."""
 OVERDUE = 60.0
-"""it takes no longer than this; then it is down."""
+"""Seconds after which a source that does not answer is down."""
 
 UP = Metric(
     "lakehouse_metrics_source_up",
@@ -38,13 +39,16 @@ AGE = Metric("lakehouse_metrics_source_age_seconds", "gauge", "How old its newes
 
 
 class PlatformCollector(Collector):
-    """Serves the sources' metrics, and of each source whether it answers. Any number of threads may collect."""
+    """Serves the sources' metrics, and of each source whether it answers. Any number of threads may collect.
 
-    def __init__(self, sources: Sequence[Source], *, patience: float = PATIENCE) -> None:
+    `first` and `later` are how many seconds a scrape waits for a source.
+    """
+
+    def __init__(self, sources: Sequence[Source], *, first: float = FIRST, later: float = LATER) -> None:
         pool = ThreadPoolExecutor(len(sources) or 1, thread_name_prefix="metrics")
         self.sources = tuple(sources)
         self._readers = [_Reader(source, pool) for source in self.sources]
-        self._patience = patience
+        self._first, self._later = first, later
 
     def describe(self) -> Iterable[Family]:
         """All that `collect` may give; asks nobody."""
@@ -53,16 +57,20 @@ class PlatformCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Every metric, with HELP and TYPE also where its source is down."""
-        wait([asked for reader in self._readers if (asked := reader.ask())], self._patience)
+        known = [reader for reader in self._readers if reader.was_asked]
+        new = [reader for reader in self._readers if not reader.was_asked]
+        later = [asked for reader in known if (asked := reader.ask())]
+        wait([asked for reader in new if (asked := reader.ask())], self._first)
+        wait(later, self._later)
         now = time.monotonic()
         answers = {reader.source.name: reader.answer(now) for reader in self._readers}
         up = [((name,), float(answer is not None)) for name, answer in answers.items()]
         yield UP.family(up)
-        known = {name: answer for name, answer in answers.items() if answer}
-        yield SECONDS.family([((name,), answer.seconds) for name, answer in known.items()])
-        yield AGE.family([((name,), max(0.0, now - answer.at)) for name, answer in known.items()])
+        given = {name: answer for name, answer in answers.items() if answer}
+        yield SECONDS.family([((name,), answer.seconds) for name, answer in given.items()])
+        yield AGE.family([((name,), max(0.0, now - answer.at)) for name, answer in given.items()])
         for reader in self._readers:
-            answer = known.get(reader.source.name)
+            answer = given.get(reader.source.name)
             for metric in reader.source.metrics:
                 yield metric.family(answer.reading.get(metric, ()) if answer else ())
 
@@ -84,6 +92,10 @@ class _Reader:
         self._asked_at = 0.0
         self._newest: _Answer | None = None
         self._problem = ""
+
+    @property
+    def was_asked(self) -> bool:
+        return self._asked_at > 0
 
     def ask(self) -> Future[_Answer] | None:
         """Asks it when that is due; the question that is new, None when it was asked before."""

@@ -46,7 +46,7 @@ def fails(error: Exception) -> Callable[[], Reading]:
 
 def registry_of(*sources: Source, patience: float = 30) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(PlatformCollector(sources, patience=patience))
+    registry.register(PlatformCollector(sources, first=patience, later=patience))
     return registry
 
 

@@ -1,0 +1,26 @@
+"""Which benchmarks of serving there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from lakehouse.cli.bench.result import Result
+from lakehouse.errors import ConfigurationError
+
+CASES = {
+    "metrics": "lakehouse.cli.bench.serving_metrics:metrics",
+}
+"""Each case is a function without arguments that gives its results, imported when it is run."""
+
+
+def measure(cases: Sequence[str]) -> list[Result]:
+    """The named cases, all of them by default. Raises ConfigurationError for an unknown one."""
+    unknown = [case for case in cases if case not in CASES]
+    if unknown:
+        raise ConfigurationError(f"unknown case {unknown[0]}", remedy=f"known are {', '.join(CASES)}")
+    results: list[Result] = []
+    for case in cases or CASES:
+        module, _, function = CASES[case].partition(":")
+        results += getattr(import_module(module), function)()
+    return results
