@@ -29,6 +29,7 @@ from lakehouse.lake.iceberg import open_catalog, storage_properties
 from lakehouse.lake.layout import bronze_location
 from lakehouse.lake.merge import merge_table
 from lakehouse.lake.merge_spec import MergeSpec
+from lakehouse.observability.metrics.lake import lake
 from lakehouse.settings import S3Settings, Settings
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Connection, eventually
 from lakehouse_tests.engine import Engine, running_engine
@@ -41,6 +42,7 @@ from lakehouse_tests.object_store import (
     ObjectStore,
     running_object_store,
 )
+from lakehouse_tests.observability.metrics.read import scrape
 
 pytestmark = pytest.mark.slow
 
@@ -318,3 +320,18 @@ def test_files_are_read_from_a_bucket_with_the_configuration_of_source_s3(s3: Ob
         with pytest.raises(ConnectorError, match=said) as caught:
             FilesSource().check({**access, **wrong, "streams": streams})
         assert "\n" not in str(caught.value)
+
+
+def test_metrics_tell_what_the_bucket_holds(s3: ObjectStore, tmp_path: Path) -> None:
+    s3.put("measured/gold/fct_orders/1.parquet", b"1234567")
+    s3.put("measured/gold/fct_orders/2.parquet", b"1")
+    s3.put("measured/landing/shop/orders/1_0.parquet", b"123")
+    settings = platform(s3, tmp_path).model_copy(update={"lake_url": f"s3://{BUCKET}/measured"})
+    found = scrape([lake(settings)])
+    for name in ("lake", "minio"):
+        assert found[f"{name}_disk_usage_bytes", "gold"] == 8
+        assert found[f"{name}_objects_total", "gold"] == 2
+        assert found[f"{name}_objects_total", "landing"] == 1
+        assert found[f"{name}_objects_total", "bronze"] == 0
+    wrong = platform(s3, tmp_path, secret_access_key=SecretStr("wrong"))
+    assert scrape([lake(wrong)])["lakehouse_metrics_source_up", "lake"] == 0
