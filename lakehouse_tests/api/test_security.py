@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from starlette.routing import Route
 from lakehouse.api.application import application
 from lakehouse.api.operation import Operation
 from lakehouse.api.operations import operations_of
+from lakehouse_tests.api.calls import IN_PATH, NEEDED, path_of
 from lakehouse_tests.api.conftest import OTHER_TOKEN, TOKEN, Api, home_of
 from lakehouse_tests.api.served import served
 
@@ -46,11 +46,9 @@ def routes(api: Api) -> list[Route]:
 def test_no_route_but_health_answers_without_a_token(api: Api, stranger: httpx.Client) -> None:
     paths = {route.path: route.methods or {"GET"} for route in routes(api)}
     assert len(paths) > 10
-    values = {"key": "gold/fct_orders", "run_id": api.runs[0], "connection": "shop", "query_id": "A" * 22}
     for path, methods in paths.items():
-        real = re.sub(r"\{(\w+)(:path)?\}", lambda name: values[name[1]], path)
         for method in methods | {"OPTIONS", "PUT", "DELETE", "TRACE"}:
-            answer = stranger.request(method, real)
+            answer = stranger.request(method, path_of(path, api))
             if (method, path) not in (("GET", "/health"), ("HEAD", "/health")):
                 assert (method, path, answer.status_code) == (method, path, 401)
     assert stranger.get("/health").json() == {"status": "alive"}
@@ -104,16 +102,10 @@ def test_no_parameter_reaches_a_database_as_anything_but_a_value(api: Api, sent:
 
 def calls(operation: Operation, sent: str, api: Api) -> list[tuple[str, dict[str, Any]]]:
     """The operation once for each of its parameters, which alone is what is sent."""
-    good = {"key": "gold/fct_orders", "run_id": api.runs[0], "connection": "shop", "query_id": "A" * 22}
-    needed = {
-        "/api/v1/partitions": {"dataset": "gold/fct_daily_revenue"},
-        "/api/v1/logs/counts": {"by": "level"},
-    }
     found = []
     for name in operation.parameters.__struct_fields__:
-        path, query = operation.path, dict(needed.get(operation.path, {}))
-        for in_path, value in good.items():
-            path = path.replace(f"{{{in_path}}}", quote(sent, safe="") if in_path == name else value)
+        path = path_of(operation.path, api, {name: quote(sent, safe="")} if name in IN_PATH else None)
+        query = dict(NEEDED.get(operation.path, {}))
         if f"{{{name}}}" not in operation.path:
             query[name] = sent
         found.append((path, query))

@@ -85,7 +85,7 @@ def test_unknown_service_is_one_line(run: Run) -> None:
     assert code == 1
     assert (
         one_line(err)
-        == "error: unknown service mysql; known are postgres, airbyte, dremio, dagster, api, superset"
+        == "error: unknown service mysql; known are postgres, airbyte, dremio, dagster, api, logs, superset"
     )
 
 
