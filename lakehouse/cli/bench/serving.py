@@ -11,6 +11,7 @@ from lakehouse.errors import ConfigurationError
 CASES = {
     "metrics": "lakehouse.cli.bench.serving_metrics:metrics",
     "api": "lakehouse.cli.bench.serving_api:api",
+    "flight": "lakehouse.cli.bench.serving_flight:flight",
 }
 """Each case is a function without arguments that gives its results, imported when it is run."""
 
