@@ -57,7 +57,7 @@ def up(
     settings = embedded_settings()
     services = stack_services(settings, [SUPERSET])
     # Its folder is the home of a stack of its own: started and stopped without touching the other services.
-    stack = Stack(settings.home / SUPERSET, services, start_seconds=300)
+    stack = Stack(settings.home / SUPERSET, services)
     if detach:
         stack.start(detached=True)
         console.print(f"[green]running[/] in the background at {services[0].address}")

@@ -40,12 +40,13 @@ class Stack:
         services: Sequence[Service],
         *,
         on_state: OnState | None = None,
-        start_seconds: float = 180,
+        start_seconds: float | None = None,
     ) -> None:
         self.home = home.expanduser().resolve()
         self.services = tuple(services)
         self._on_state = on_state or (lambda _service, _state, _note: None)
-        self._start_seconds = start_seconds
+        slowest = max((service.start_seconds for service in services), default=0.0)
+        self._start_seconds = start_seconds or slowest + 60
         self._supervisor: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Stack:

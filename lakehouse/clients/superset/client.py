@@ -125,6 +125,12 @@ class SupersetClient:
             raise ServiceRefusedError(one_line(result["error"]), where=f"chart {chart_id} at {self.url}")
         return ChartData(int(result["rowcount"]), bool(result["is_cached"]), seconds)
 
+    def statement(self, chart_id: int) -> str:
+        """The SQL that the chart sends (`GET /api/v1/chart/{id}/data/?type=query`)."""
+        answer = self._api.get(f"/api/v1/chart/{chart_id}/data/", params={"type": "query"})
+        (result,) = answer["result"]
+        return str(result["query"]).strip().rstrip(";")
+
     def _refuse_doubles(self, bundle: Bundle) -> None:
         """Superset's SQLite metadata allows a data set's name once, and says only `unknown reason`."""
         names = {
