@@ -104,6 +104,8 @@ class SupersetSettings(_Section):
     """What the embedded Superset encrypts the passwords of its databases with."""
     metadata_url: SecretStr | None = None
     """SQLAlchemy URL of its own database, `postgresql://…`; by default SQLite under the home directory."""
+    dialect: Literal["lakehouse", "plain"] = "lakehouse"
+    """What it reads Dremio with: our SQLAlchemy dialect, or sqlalchemy-dremio as it is."""
     dremio_host: str | None = None
     """Where it reaches Dremio, when that is not `dremio.host`: the name of a container."""
     dremio_ca: Path | None = None

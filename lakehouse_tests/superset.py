@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from lakehouse.embedded.alone import alone
+from lakehouse.embedded.ports import free_port
 from lakehouse.embedded.services import SUPERSET, Login, superset_service
 from lakehouse.embedded.superset.installation import environment, is_installed
-from lakehouse_tests.engine import free_port
 
 USER, PASSWORD = "lakehouse", "a-password-of-the-tests"
 
@@ -44,13 +44,16 @@ class Superset:
     def http(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60)
 
+    def answer_to_login(self) -> httpx.Response:
+        body = {"username": self.login.user, "password": self.login.password, "provider": "db"}
+        with self.http() as http:
+            return http.post("/api/v1/security/login", json=body)
+
     @contextmanager
     def logged_in(self) -> Iterator[httpx.Client]:
         """A client of the service user, with the token against forged requests."""
-        body = {"username": self.login.user, "password": self.login.password, "provider": "db"}
         with self.http() as http:
-            answer = http.post("/api/v1/security/login", json=body).json()
-            http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+            http.headers["Authorization"] = f"Bearer {self.answer_to_login().json()['access_token']}"
             http.headers["X-CSRFToken"] = http.get("/api/v1/security/csrf_token/").json()["result"]
             http.headers["Referer"] = self.url
             yield http

@@ -161,7 +161,8 @@ def _superset(settings: Settings) -> Service:
     secret_key = _secret(settings.superset.secret_key, "LAKEHOUSE_SUPERSET__SECRET_KEY", settings)
     metadata = settings.superset.metadata_url
     metadata_url = metadata.get_secret_value() if metadata else None
-    return superset_service(settings.home, superset_login(settings), secret_key, metadata_url)
+    login, dialect = superset_login(settings), settings.superset.dialect
+    return superset_service(settings.home, login, secret_key, metadata_url, dialect=dialect)
 
 
 def _secret(value: SecretStr | None, key: str, settings: Settings) -> str:

@@ -71,14 +71,14 @@ def dremio_service(home: Path, login: Login, flight_port: int) -> Service:
 
 
 def superset_service(
-    home: Path, login: Login, secret_key: str, metadata_url: str | None, *, driver: str = "lakehouse"
+    home: Path, login: Login, secret_key: str, metadata_url: str | None, *, dialect: str = "lakehouse"
 ) -> Service:
     """Superset, kept in `<home>/superset`; `login` is that of its service user.
 
     Args:
         secret_key: what it encrypts the passwords of its databases with.
         metadata_url: SQLAlchemy URL of its own database; by default SQLite in its folder.
-        driver: `lakehouse` for our SQLAlchemy dialect, `plain` for sqlalchemy-dremio as it is.
+        dialect: `lakehouse` for our SQLAlchemy dialect, `plain` for sqlalchemy-dremio as it is.
 
     Raises:
         EmbeddedError: it is not installed.
@@ -104,7 +104,7 @@ def superset_service(
             "SUPERSET_METADATA_URL": metadata_url or f"sqlite:///{folder}/superset.db",
             "SUPERSET_USER": login.user,
             "SUPERSET_PASSWORD": login.password,
-            "SUPERSET_DREMIO_DRIVER": driver,
+            "SUPERSET_DREMIO_DIALECT": dialect,
         },
         start_seconds=300,  # the first start makes its metadata
         stop_seconds=15,

@@ -21,7 +21,7 @@ from lakehouse_tests.observability.metrics.read import scrape
 
 
 def test_an_unknown_case_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="unknown case speed; known are metrics, api"):
+    with pytest.raises(ConfigurationError, match="unknown case speed; known are dashboard, metrics, api"):
         measure(["speed"])
 
 

@@ -34,6 +34,7 @@ QUERIES = {
     "dates": "SELECT day, SUM(amount) AS total FROM lake.gold.probe GROUP BY day ORDER BY day NULLS LAST",
     "nothing": "SELECT id, amount, at FROM lake.gold.probe WHERE id = 3",
     "percent": "SELECT id FROM lake.gold.probe WHERE name LIKE '%x%'",
+    "seen": "SELECT id, at FROM lake.gold.probe WHERE id = 1",
     "wrong": "SELECT no_such_column FROM lake.gold.probe",
 }
 AS_WRITTEN = [
@@ -67,8 +68,8 @@ def plain(engine: Engine) -> dict[str, Any]:
     return probed(engine, plain=True)
 
 
-def probed(engine: Engine, *, plain: bool) -> dict[str, Any]:
-    url = f"dremio+flight://{USER}:{PASSWORD}@127.0.0.1:{engine.flight_port}/?UseEncryption=false"
+def probed(engine: Engine, *, plain: bool, options: str = "") -> dict[str, Any]:
+    url = f"dremio+flight://{USER}:{PASSWORD}@127.0.0.1:{engine.flight_port}/?UseEncryption=false{options}"
     return asked(
         {"url": url, "plain": plain, "queries": QUERIES, "statements": AS_WRITTEN, "catalogue": True}
     )
@@ -170,3 +171,11 @@ def test_the_driver_as_it_is_reads_what_has_no_timestamp(plain: dict[str, Any]) 
     assert plain["queries"]["dotted"]["rows"] == [["2"]]
     assert plain["catalogue"]["tables"] == ["probe", "probe_view"]
     assert "KeyError" in plain["queries"]["times"]["error"]
+
+
+def test_the_driver_as_it_is_reads_timestamps_that_its_connection_asks_for(engine: Engine) -> None:
+    queries = probed(engine, plain=True, options="&routing_tag=timestamps-ns")["queries"]
+    assert queries["seen"]["rows"] == [["1", "Timestamp('2026-01-05 12:30:01.250000')"]]
+    assert queries["nothing"]["rows"] == []
+    # Nanoseconds end in 2262: told, and never another day in its place.
+    assert "out of bounds" in queries["everything"]["error"]

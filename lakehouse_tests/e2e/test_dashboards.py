@@ -1,8 +1,12 @@
-"""The dashboard of the project in a real Superset over the real engine, through the asset and in a browser."""
+"""The dashboard of the project in a real Superset over the real engine, through the asset and in a browser.
+
+One start of Superset serves all of it, and who gets in is asked here too: a start takes half a minute.
+"""
 
 from __future__ import annotations
 
 import io
+import sqlite3
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -188,3 +192,42 @@ def test_without_superset_the_asset_says_so(warehouse: Warehouse, tmp_path: Path
     assert told(result)["superset"].startswith("not configured (LAKEHOUSE_SUPERSET__URL)")
     (check,) = result.get_asset_check_evaluations()
     assert check.description == "No Superset is configured."
+
+
+def test_nothing_answers_without_a_login(superset: Superset) -> None:
+    assert superset.with_password("wrong").answer_to_login().status_code == 401
+    with superset.http() as http:
+        for path in ("/api/v1/dashboard/", "/api/v1/database/", "/api/v1/dataset/", "/api/v1/me/"):
+            assert http.get(path).status_code == 401, path
+        assert http.get("/superset/welcome/").headers["location"].startswith("/login")
+    with sqlite3.connect(superset.home / "superset" / "superset.db") as metadata:
+        of_the_public = """SELECT COUNT(*) FROM ab_permission_view_role
+            JOIN ab_role ON ab_role.id = role_id WHERE ab_role.name = 'Public'"""
+        assert metadata.execute(of_the_public).fetchone() == (0,)
+
+
+def test_a_change_needs_the_token_against_forged_requests(superset: Superset) -> None:
+    body = {"dashboard_title": "forged"}
+    with superset.logged_in() as http:
+        refused = http.post("/api/v1/dashboard/", json=body, headers={"X-CSRFToken": ""})
+        assert refused.status_code == 400
+        assert "CSRF" in refused.text
+        made = http.post("/api/v1/dashboard/", json=body)
+        assert made.status_code == 201
+        http.delete(f"/api/v1/dashboard/{made.json()['id']}")
+
+
+def test_what_it_keeps_is_private(superset: Superset) -> None:
+    folder = superset.home / "superset"
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "superset.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_start_takes_the_new_password_and_keeps_the_rest(superset: Superset) -> None:
+    changed = new_superset(superset.home).with_password("another-password-of-the-tests")
+    with running(changed):
+        assert superset.answer_to_login().status_code == 401
+        with changed.logged_in() as http:
+            assert http.get("/api/v1/me/").json()["result"]["username"] == changed.login.user
+    log = (superset.home / "logs" / "superset.jsonl").read_text()
+    assert log.count("migrating the metadata database") == 1

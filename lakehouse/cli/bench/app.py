@@ -74,7 +74,7 @@ def orchestration(
 def serving(
     cases: Annotated[
         list[str] | None,
-        typer.Option("--case", help="One of metrics, api, flight; repeatable."),
+        typer.Option("--case", help="One of dashboard, metrics, api, flight; repeatable."),
     ] = None,
     *,
     as_json: AsJson = False,

@@ -9,6 +9,7 @@ from lakehouse.cli.bench.result import Result
 from lakehouse.errors import ConfigurationError
 
 CASES = {
+    "dashboard": "lakehouse.cli.bench.serving_dashboard:dashboard",
     "metrics": "lakehouse.cli.bench.serving_metrics:metrics",
     "api": "lakehouse.cli.bench.serving_api:api",
     "flight": "lakehouse.cli.bench.serving_flight:flight",

@@ -87,6 +87,10 @@ def dremio_uri(settings: Settings) -> str:
             options += "&DisableCertificateVerification=true"
         elif section.dremio_ca:
             options += f"&TrustedCerts={quote(str(section.dremio_ca))}"
+    if section.dialect == "plain":
+        options += (
+            "&routing_tag=timestamps-ns"  # the local engine then sends timestamps that this driver can read
+        )
     host = section.dremio_host or dremio.host
     return f"dremio+flight://{quote(dremio.user, safe='')}:{_MASK}@{host}:{dremio.flight_port}/?{options}"
 

@@ -21,6 +21,12 @@ def wire_schema(schema: pa.Schema, names: tuple[str, ...]) -> pa.Schema:
     )
 
 
+def in_nanoseconds(schema: pa.Schema) -> pa.Schema:
+    """The same with timestamps in nanoseconds, which end in the year 2262."""
+    kinds = [pa.timestamp("ns") if pa.types.is_timestamp(field.type) else field.type for field in schema]
+    return pa.schema([field.with_type(kind) for field, kind in zip(schema, kinds, strict=True)])
+
+
 def cast_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Every batch under the schema's names and types, by position. Raises SqlError when a value does not fit."""
     for batch in batches:

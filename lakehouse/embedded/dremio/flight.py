@@ -8,18 +8,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as fl
 
+from lakehouse.embedded.dremio.arrow import in_nanoseconds
 from lakehouse.embedded.dremio.auth import Authenticator
 from lakehouse.embedded.dremio.errors import RestError, UnauthorizedError
 from lakehouse.embedded.dremio.flight_sql import statement_of, ticket_of
 from lakehouse.embedded.dremio.jobs import Jobs
 from lakehouse.embedded.dremio.sql.model import SqlError
 
+NANOSECONDS = "timestamps-ns"
+"""The routing tag of clients that know timestamps in nanoseconds only, as sqlalchemy-dremio; a tag is nothing else here."""
+
 
 class _Authenticated(fl.ServerMiddleware):
     """Carries the user, and hands the token back to a client that came with a password."""
 
-    def __init__(self, user: str, token: str) -> None:
+    def __init__(self, user: str, token: str, *, nanoseconds: bool) -> None:
         self.user = user
+        self.nanoseconds = nanoseconds
         self._token = token
 
     def sending_headers(self) -> dict[str, str]:
@@ -33,16 +38,17 @@ class _Authentication(fl.ServerMiddlewareFactory):
         self._authenticator = authenticator
 
     def start_call(self, _info: Any, headers: dict[str, list[str]]) -> _Authenticated:
-        values = [
-            value for name, found in headers.items() if name.lower() == "authorization" for value in found
-        ]
-        scheme, _, credentials = (values[0] if values else "").partition(" ")
+        given = {name.lower(): found[0] for name, found in headers.items() if found}
+        scheme, _, credentials = given.get("authorization", "").partition(" ")
+        nanoseconds = given.get("routing_tag") == NANOSECONDS
         try:
             if scheme.lower() == "bearer":
-                return _Authenticated(self._authenticator.user_of(credentials.strip()), credentials.strip())
+                token = credentials.strip()
+                return _Authenticated(self._authenticator.user_of(token), token, nanoseconds=nanoseconds)
             if scheme.lower() == "basic":
                 user, _, password = base64.b64decode(credentials).decode().partition(":")
-                return _Authenticated(user, self._authenticator.login(user, password)[0])
+                token = self._authenticator.login(user, password)[0]
+                return _Authenticated(user, token, nanoseconds=nanoseconds)
         except UnauthorizedError as error:
             raise fl.FlightUnauthenticatedError(str(error)) from None
         except ValueError:
@@ -79,18 +85,23 @@ class FlightServer(fl.FlightServerBase):
         command = bytes(descriptor.command or b"")
         statement = statement_of(command)
         sql = statement if statement is not None else command.decode("utf-8", errors="replace")
-        job = self._guarded(lambda: self._jobs.prepare(sql, context.get_middleware("user").user))
+        client = context.get_middleware("user")
+        job = self._guarded(lambda: self._jobs.prepare(sql, client.user))
         ticket = job.id.encode() if statement is None else ticket_of(job.id)
-        return fl.FlightInfo(job.prepared.schema, descriptor, [fl.FlightEndpoint(ticket, [])], -1, -1)
+        schema = in_nanoseconds(job.prepared.schema) if client.nanoseconds else job.prepared.schema
+        return fl.FlightInfo(schema, descriptor, [fl.FlightEndpoint(ticket, [])], -1, -1)
 
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
         """The schema of a statement's result."""
         return fl.SchemaResult(self.get_flight_info(context, descriptor).schema)
 
-    def do_get(self, _context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
+    def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
         """Run a planned statement and stream its rows."""
         job_id = statement_of(ticket.ticket) or ticket.ticket.decode("utf-8", errors="replace")
         schema, batches = self._guarded(lambda: self._jobs.stream(job_id))
+        if context.get_middleware("user").nanoseconds:
+            schema = in_nanoseconds(schema)
+            batches = (batch.cast(schema) for batch in batches)
         return fl.GeneratorStream(schema, self._stream(batches))
 
     def _stream(self, batches: Any) -> Any:

@@ -73,6 +73,7 @@ def test_every_reference_has_its_file(tmp_path: Path) -> None:
         ({"tls": True}, {}, "@127.0.0.1:32010/?UseEncryption=true"),
         ({"tls": True}, {"dremio_ca": "/etc/ca.pem"}, "?UseEncryption=true&TrustedCerts=/etc/ca.pem"),
         ({"tls": True}, {"dremio_verify": False}, "?UseEncryption=true&DisableCertificateVerification=true"),
+        ({}, {"dialect": "plain"}, "/?UseEncryption=false&routing_tag=timestamps-ns"),
         ({"user": "a@b"}, {"dremio_host": "dremio"}, "//a%40b:XXXXXXXXXX@dremio:32010/?UseEncryption=false"),
     ],
 )

@@ -29,7 +29,7 @@ DATA_CACHE_CONFIG = {
 
 # Dremio's functions stay as they are written, where Superset's own reading of its SQL changes some of them.
 SQLGLOT_DIALECTS_EXTENSIONS = {"dremio": DremioAsWritten}
-if os.environ.get("SUPERSET_DREMIO_DRIVER", "lakehouse") == "lakehouse":
+if os.environ.get("SUPERSET_DREMIO_DIALECT", "lakehouse") == "lakehouse":
     register()
 
 WELCOME_PAGE_LAST_TAB = "all"
