@@ -63,6 +63,19 @@ class Job:
 
 
 @dataclass(frozen=True)
+class UpdatedJob:
+    """A job that was made or went on since some moment, from `GET /jobs`."""
+
+    id: int
+    type: str
+    status: str
+    connection_id: str
+    updated: datetime
+    rows: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
 class StreamStats:
     rows: int
     bytes: int
@@ -217,6 +230,36 @@ class AirbyteClient:
             if since is None or len(page) < PAGE or len(found) == before:
                 return [found[id_] for id_ in sorted(found)]
 
+    def updated_jobs(self, since: datetime) -> Sequence[UpdatedJob]:
+        """The workspace's jobs that were updated at `since` or later, the longest unchanged first (`GET /jobs`)."""
+        found: dict[int, UpdatedJob] = {}
+        params = {
+            "workspaceIds": self.workspace_id, "updatedAtStart": since.isoformat(), "orderBy": "updatedAt|ASC",
+            "limit": PAGE,
+        }  # fmt: skip
+        offset = 0
+        while True:
+            page = self._api.get(f"{PUBLIC}/jobs", params={**params, "offset": offset})["data"]
+            found |= {int(job["jobId"]): _updated_job(job) for job in page}
+            offset += len(page)
+            if len(page) < PAGE:
+                return list(found.values())
+
+    def job_log(self, job_id: int) -> Sequence[str]:
+        """What a job has logged so far, attempt after attempt (`POST /api/v1/jobs/get`).
+
+        Airbyte gives lines, or from 1.4 on events with time stamp, level and message, which become such lines.
+        """
+        answer = self._api.call("POST", "/api/v1/jobs/get", json={"id": job_id})
+        lines: list[str] = []
+        for attempt in answer.get("attempts") or []:
+            logs = attempt.get("logs") or {}
+            lines += logs.get("logLines") or []
+            for event in logs.get("events") or []:
+                at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC).isoformat(timespec="milliseconds")
+                lines.append(f"{at} {event.get('level', 'INFO')} {event.get('message', '')}")
+        return lines
+
     def start_sync(self, connection_id: str) -> int:
         """Starts a sync; its job's id (`POST /jobs`)."""
         body = {"connectionId": connection_id, "jobType": "sync"}
@@ -278,6 +321,14 @@ def _moment(seconds: int | None) -> datetime | None:
 def _job(answer: dict[str, Any]) -> Job:
     started = datetime.fromisoformat(answer["startTime"])
     return Job(int(answer["jobId"]), answer["jobType"], answer["status"], started)
+
+
+def _updated_job(answer: dict[str, Any]) -> UpdatedJob:
+    updated = datetime.fromisoformat(answer.get("lastUpdatedAt") or answer["startTime"])
+    return UpdatedJob(
+        int(answer["jobId"]), answer["jobType"], answer["status"], answer["connectionId"], updated,
+        answer.get("rowsSynced"), answer.get("bytesSynced"),
+    )  # fmt: skip
 
 
 def _failure_line(failure: dict[str, Any]) -> str:

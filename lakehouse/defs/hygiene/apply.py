@@ -17,7 +17,7 @@ def apply_retention(
     settings: Settings, instance: dg.DagsterInstance, *, dry_run: bool = False
 ) -> Iterator[Removed | LakehouseError]:
     """What each kind removed, or would remove; the error of one that could not, while the others go on."""
-    from lakehouse.defs.hygiene import lake, runs
+    from lakehouse.defs.hygiene import lake, logs, runs
     from lakehouse.lake.iceberg import open_catalog
     from lakehouse.observability.metadata.database import metadata_database
 
@@ -31,6 +31,8 @@ def apply_retention(
         lambda: lake.remove_snapshots(settings, open_catalog(settings), dry_run=dry_run),
         lambda: lake.remove_orphan_files(settings, open_catalog(settings), dry_run=dry_run),
         lambda: lake.remove_landed(settings, open_catalog(settings), dry_run=dry_run),
+        partial(logs.remove_searchable, settings, dry_run=dry_run),
+        partial(logs.remove_archived, settings, dry_run=dry_run),
     ]
     for remove in kinds:
         try:

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lakehouse.clients.airbyte import AirbyteClient
+from lakehouse.clients.dagster import DagsterClient
 from lakehouse.errors import PermanentError
 from lakehouse.observability.logs.archive import LogArchive
 from lakehouse.observability.logs.lines import dbt_line, service_line
 from lakehouse.observability.logs.ship import Say, Shipper
+from lakehouse.observability.logs.sources.airbyte import AirbyteJobs
+from lakehouse.observability.logs.sources.dagster import DagsterRuns
 from lakehouse.observability.logs.sources.files import LogFiles
 from lakehouse.observability.logs.sources.source import Source
 from lakehouse.observability.logs.spool import Spool
@@ -34,7 +38,7 @@ def shipper_of(settings: Settings, say: Say) -> Iterator[Shipper]:
 
 def sources_of(settings: Settings, spool: Spool) -> list[Source]:
     """Everything that writes logs, as far as this home and its settings know of it."""
-    home = settings.home
+    home, oldest = settings.home, settings.retention.log_search_days
     return [
         LogFiles(
             "services",
@@ -43,6 +47,8 @@ def sources_of(settings: Settings, spool: Spool) -> list[Source]:
             service_line,
             lambda path: path.name.removesuffix(".jsonl"),
         ),
+        DagsterRuns(DagsterClient(settings.dagster), spool, oldest_days=oldest),
+        AirbyteJobs(AirbyteClient(settings.airbyte), spool, oldest_days=oldest),
         LogFiles("dbt", lambda: (home / "dbt").glob("**/dbt.log*"), spool, dbt_line, lambda _: "dbt"),
     ]
 

@@ -32,6 +32,8 @@ def test_the_command_cleans_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "snapshots of tables",
             "files of no snapshot",
             "landed objects",
+            "searchable log records",
+            "files of logs",
         ]
 
 

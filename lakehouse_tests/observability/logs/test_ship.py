@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lakehouse.errors import PermanentError
+from lakehouse.observability.logs import ship
 from lakehouse.observability.logs.query import LogQuery
 from lakehouse.observability.logs.ship import Shipper
 from lakehouse.observability.logs.shipping import shipper_of
+from lakehouse.observability.logs.sources.files import LogFiles
 from lakehouse.observability.logs.store import open_log_store
 from lakehouse.settings import Settings, load_settings
+from lakehouse_tests.elasticsearch_peer import ElasticsearchPeer
 from lakehouse_tests.embedded.processes import eventually
 from lakehouse_tests.observability.logs.written import Writer, archived, once, started, stored
 
@@ -25,6 +30,7 @@ from lakehouse_tests.observability.logs.written import Writer, archived, once, s
 def shipper(settings: Settings) -> Iterator[tuple[Shipper, list[str]]]:
     told: list[str] = []
     with shipper_of(settings, lambda message, _: told.append(message)) as made:
+        made.sources = [source for source in made.sources if isinstance(source, LogFiles)]
         yield made, told
 
 
@@ -95,8 +101,40 @@ def test_nothing_is_lost_or_twice_when_the_shipper_is_killed(tmp_path: Path) -> 
         process.wait()
         interrupted += before < store.count(LogQuery(), "service")["airbyte"] < writer.written
     assert interrupted, "it was never killed at work"
-    assert started(tmp_path, "--once").wait(120) == 0
+    with shipper(load_settings(tmp_path)) as (shipping, told):
+        shipping.once(everything=True)
+        assert told == []
     assert stored(store) == archived(tmp_path) == once(writer.written)
+
+
+@pytest.mark.slow
+def test_elasticsearch_gets_what_was_written_while_it_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped while bulks arrive, comes back, and has every line once; the lake has them meanwhile."""
+    monkeypatch.setattr(ship, "_FIRST_PAUSE", 0.0)
+    peer = ElasticsearchPeer(tmp_path / "peer")
+    monkeypatch.setenv("LAKEHOUSE_ELASTICSEARCH__URL", peer.url)
+    writer = Writer(tmp_path)
+    with shipper(load_settings(tmp_path)) as (shipping, told):
+        writer.write(1000)
+        shipping.once(everything=True)
+        assert told[0].startswith(f"store: Elasticsearch at {peer.url}: does not answer: ")
+        assert told[0].endswith("; 1000 records wait")
+        assert archived(tmp_path) == once(1000)
+        peer.start()
+        writer.write(6000)
+        stopping = threading.Thread(target=peer.stop_when, args=(1000,))
+        stopping.start()
+        shipping.once(everything=True)
+        stopping.join()
+        assert shipping.troubles(), "it was never stopped in a bulk"
+        peer.start()
+        shipping.once(everything=True)
+        httpx.post(f"{peer.url}/airbyte-logs-*/_refresh", trust_env=False)
+        assert stored(shipping.store) == archived(tmp_path) == once(writer.written)
+        assert told[-1] == "store: is well again"
+    peer.stop()
 
 
 def test_a_lake_that_cannot_be_written_gets_its_logs_later(tmp_path: Path) -> None:

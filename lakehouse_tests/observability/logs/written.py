@@ -56,10 +56,10 @@ def once(lines: int) -> Counter[str]:
     return Counter(f"line {number} of many" for number in range(lines))
 
 
-def started(home: Path, *options: str) -> subprocess.Popen[bytes]:
+def started(home: Path) -> subprocess.Popen[bytes]:
     """`lakehouse logs ship` as the stack runs it."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "lakehouse.cli", "logs", "ship", *options],
+        [sys.executable, "-P", "-m", "lakehouse.cli", "logs", "ship"],
         env={**os.environ, "LAKEHOUSE_HOME": str(home)},
         stderr=subprocess.DEVNULL,
     )

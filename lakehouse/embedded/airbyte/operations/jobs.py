@@ -14,7 +14,7 @@ from lakehouse.embedded.airbyte.refreshes import Place, known_places, request_re
 from lakehouse.embedded.airbyte.scheduler import Scheduler
 from lakehouse.embedded.airbyte.store import Row, Store
 
-_LOG_LINES = 200
+_LOG_LINES = 5000  # Airbyte gives all; who follows a job counts the lines that it has
 RefreshMode = Literal["merge", "truncate"]
 
 
@@ -34,9 +34,9 @@ class Jobs:
         return attempts_of(self._store, job)
 
     def log_lines(self, job: Row) -> list[str]:
-        """The end of a job's log."""
+        """The beginning of a job's log, which is all of nearly every one."""
         path = self._scheduler.log_path(job["id"])
-        return path.read_text(errors="replace").splitlines()[-_LOG_LINES:] if path.exists() else []
+        return path.read_text(errors="replace").splitlines()[:_LOG_LINES] if path.exists() else []
 
     async def start(
         self,
