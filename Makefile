@@ -56,6 +56,10 @@ lint: $(STAMP) ## Check style, types, import contracts and SQL.
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
+.PHONY: docs
+docs: $(STAMP) ## Build the documentation site into build/site; a broken link is an error.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 .PHONY: lock
 lock: $(UV) ## Write requirements.lock anew from pyproject.toml.
 	$(UV) pip compile pyproject.toml --extra demo --extra dev --extra dataframes --extra site --generate-hashes --python-version 3.11 \
