@@ -21,7 +21,8 @@ T = TypeVar("T")
 FRESH_SECONDS = 2.0
 USABLE_SECONDS = 30.0
 _MOST = 512
-_THREADS = 8
+_THREADS = 2
+"""More would keep the event loop from Python's one lock, and every request waits for that."""
 
 
 @dataclass(frozen=True)

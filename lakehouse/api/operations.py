@@ -40,6 +40,7 @@ def operations_of(platform: Platform) -> list[Operation]:
             Readiness,
             Ready(platform).get_ready,
             status_of=status_of,
+            fresh_seconds=5,
         ),
         Operation(
             f"{PREFIX}/datasets",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from lakehouse.settings import Settings
 
 _KEEP_ALIVE_SECONDS = 75
+_SWITCH_SECONDS = 0.0005
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     for library in ("alembic", "httpx", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     app = application(Platform(settings, dg.DagsterInstance.get()), tokens, settings.api.requests_per_second)
+    # What threads find out must not keep the event loop waiting: it gets Python's lock within half a millisecond.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     _log.info("listening on http://%s:%s", host, port)
     uvicorn.Server(configuration(app, host, port)).run()
 

@@ -62,7 +62,7 @@ class Warehouse:
     """Looks at one Dremio, and asks it once about each job."""
 
     def __init__(self, settings: DremioSettings) -> None:
-        self._settings = settings
+        self._dremio = DremioClient(settings, timeout=_SECONDS)
         self._chosen: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
@@ -73,7 +73,8 @@ class Warehouse:
             LakehouseError: Dremio does not answer, or not as it should.
         """
         since = datetime.now(UTC) - WINDOW
-        with self._lock, DremioClient(self._settings, timeout=_SECONDS) as dremio:
+        dremio = self._dremio
+        with self._lock:
             asked = _JOBS.format(since=f"{since:%Y-%m-%d %H:%M:%S}", most=_MOST_JOBS)
             queries = [_query(job) for job in dremio.rows(asked, timeout=2 * _SECONDS)]
             queries = [query for query in queries if query.sql.lstrip(" (").upper().startswith(_WAITED_FOR)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow.flight as fl
 
 _GRPC_NOISE = re.compile(r"\.?\s*(?:gRPC client debug context|Detail: Python exception):.*$", re.DOTALL)
+CREDENTIALS_REFUSED = "credentials refused"
 
 _ENDED_BY_SERVER = re.compile(r"^Flight returned (\w+) error, with message: ")
 """Reading a stream raises as OSError what the server ends it with, some of it in these words."""
@@ -97,7 +98,7 @@ class FlightSql:
         except fl.FlightUnauthenticatedError as error:
             self.close()
             remedy = f"check user {self.settings.user!r} and LAKEHOUSE_DREMIO__PASSWORD"
-            raise ServiceRefusedError("credentials refused", where=where, remedy=remedy) from error
+            raise ServiceRefusedError(CREDENTIALS_REFUSED, where=where, remedy=remedy) from error
         except fl.FlightUnavailableError as error:
             self.close()
             raise self._down() from error

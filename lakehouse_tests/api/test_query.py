@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -117,6 +119,13 @@ def test_nothing_was_changed_by_what_was_refused(client: httpx.Client) -> None:
 def test_a_result_that_is_gone_says_so(client: httpx.Client) -> None:
     answer = client.get("/api/v1/query/" + "A" * 22)
     assert (answer.status_code, "ask again" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_token_that_dremio_no_longer_knows_is_replaced(client: httpx.Client, warehouse: Warehouse) -> None:
+    ask(client, "SELECT 1 AS one")
+    with closing(sqlite3.connect(warehouse.directory / "home" / "dremio.db")) as database, database:
+        assert database.execute("DELETE FROM tokens").rowcount > 0
+    assert ask(client, "SELECT 2 AS two").json()["rows"] == [[2]]
 
 
 def test_a_query_that_takes_too_long_is_given_up(warehouse: Warehouse) -> None:

@@ -29,6 +29,7 @@ from lakehouse.lake.usage import Usage
 T = TypeVar("T")
 _SECONDS = 3.0
 """How long the page waits for a section; what comes later is on the next one."""
+_AT_ONCE = 3
 _RUNS, _QUERIES = 12, 10
 
 
@@ -96,7 +97,7 @@ class Overviews:
             "reflections": lambda: warehouse.list_reflections(Nothing()),
             "storage": platform.usage,
         }
-        self._threads = ThreadPoolExecutor(2 * len(self._sections), thread_name_prefix="page")
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="page")
 
     def read(self) -> Overview:
         """The newest that is known within a few seconds."""

@@ -26,6 +26,7 @@ _FOLDER = Path(__file__).parent
 CSS = (_FOLDER / "page.css").read_text()
 STYLE_SOURCE = f"'sha256-{b64encode(hashlib.sha256(CSS.encode()).digest()).decode()}'"
 """What a Content-Security-Policy allows as style: the one style sheet, which stands in the page itself."""
+_FRESH_SECONDS = 5.0
 
 
 class Page:
@@ -64,7 +65,7 @@ class Page:
 
     async def show(self, request: Request) -> Response:
         request.scope[ROUTE] = "/"
-        return HTMLResponse(await self._kept.get("page", self._rendered))
+        return HTMLResponse(await self._kept.get("page", self._rendered, _FRESH_SECONDS))
 
     async def login(self, request: Request) -> Response:
         """A token as a form sends it; the cookie that is given for it is sent to this site only, and seen by no script."""

@@ -15,7 +15,7 @@ from lakehouse.api.body import json_body
 from lakehouse.api.operation import Limit, Operation, parameters_of
 from lakehouse.api.problems import ApiError
 from lakehouse.api.query.read_only import MOST_CHARACTERS, require_read_only
-from lakehouse.api.query.results import KEPT_SECONDS, Result, Results, ask
+from lakehouse.api.query.results import KEPT_SECONDS, Connections, Result, Results, ask
 from lakehouse.api.query.rows import Column, arrow_stream, columns_of, encoder, rows_of
 from lakehouse.errors import ServiceRefusedError
 from lakehouse.settings import Settings
@@ -56,7 +56,8 @@ class Queries:
     """Both operations. A few queries run at once, some wait, more are refused."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._limits = settings.api
+        self._connections = Connections(settings.dremio, settings.api.query_seconds)
         self._results = Results()
         self._threads = anyio.CapacityLimiter(AT_ONCE)
         self._asked = 0
@@ -104,9 +105,8 @@ class Queries:
 
     def _ask(self, sql: str) -> Result:
         require_read_only(sql)
-        limits = self._settings.api
         try:
-            return ask(self._settings.dremio, sql, limits.query_rows, limits.query_seconds)
+            return ask(self._connections, sql, self._limits.query_rows)
         except ServiceRefusedError as error:
             raise ApiError(400, error.problem) from None
 

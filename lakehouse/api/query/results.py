@@ -6,11 +6,13 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.clients.flight import FlightSql
+from lakehouse.clients.flight import CREDENTIALS_REFUSED, FlightSql
+from lakehouse.errors import ServiceRefusedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,17 +37,45 @@ class Result:
     """By the monotonic clock."""
 
 
-def ask(settings: DremioSettings, sql: str, most_rows: int, seconds: float) -> Result:
-    """The result of a query, or its beginning.
+class Connections:
+    """Connections to Dremio that are logged in, each for one query at a time: a login a query would fill it with tokens."""
+
+    def __init__(self, settings: DremioSettings, seconds: float) -> None:
+        self._settings = settings
+        self._seconds = seconds
+        self._free: list[FlightSql] = []
+
+    @contextmanager
+    def one(self) -> Iterator[FlightSql]:
+        """One that is used by nobody else for the length of the block."""
+        flight = self._free.pop() if self._free else FlightSql(self._settings, timeout=self._seconds)
+        try:
+            yield flight
+        finally:
+            self._free.append(flight)
+
+
+def ask(connections: Connections, sql: str, most_rows: int) -> Result:
+    """The result of a query, or its beginning. Tokens expire: where one is refused, a new one is tried.
 
     Raises:
         ServiceDownError, ServiceRefusedError, TransientError: see `FlightSql.reader`.
     """
+    with connections.one() as flight:
+        try:
+            return _read(flight, sql, most_rows)
+        except ServiceRefusedError as error:
+            if error.problem != CREDENTIALS_REFUSED:
+                raise
+            return _read(flight, sql, most_rows)
+
+
+def _read(flight: FlightSql, sql: str, most_rows: int) -> Result:
     import pyarrow as pa
 
     started = time.monotonic()
     batches, rows, size, truncated = [], 0, 0, False
-    with closing(FlightSql(settings, timeout=seconds)) as flight, flight.reader(sql) as reader:
+    with flight.reader(sql) as reader:
         schema = reader.schema
         for batch in reader:
             kept = batch.slice(0, most_rows - rows)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import msgspec
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from lakehouse.clients.http import one_line
 from lakehouse.errors import LakehouseError
 
 _SECONDS = 2.0
+_AT_ONCE = 5
 NEEDED = frozenset({"dagster", "metadata"})
 
 
@@ -43,20 +45,28 @@ class Ready:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="ready")
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ready")
+        # One for all: making one reads every certificate of the machine, while nothing else runs.
+        self._http = httpx.Client(timeout=_SECONDS, trust_env=False)
 
     def get_ready(self, _: Nothing) -> Readiness:
         probes: dict[str, Callable[[], object]] = {
             "dagster": self._dagster,
             "metadata": self._metadata,
             "lake": self._lake,
-            "dremio": lambda: _answers("Dremio", self._platform.settings.dremio.url, "/apiv2/server_status"),
-            "airbyte": lambda: _answers("Airbyte", self._platform.settings.airbyte.url, "/api/public/v1/health"),
+            "dremio": lambda: self._answers("Dremio", self._platform.settings.dremio.url, "/apiv2/server_status"),
+            "airbyte": lambda: self._answers("Airbyte", self._platform.settings.airbyte.url, "/api/public/v1/health"),
         }  # fmt: skip
         found = list(self._threads.map(lambda name: _probe(name, probes[name]), probes))
         down = {one.name for one in found if not one.up}
         status = "down" if down & NEEDED else "degraded" if down else "ready"
         return Readiness(status, found)
+
+    def _answers(self, name: str, url: str, path: str) -> None:
+        try:
+            self._http.get(f"{url}{path}").raise_for_status()
+        except httpx.HTTPError as error:
+            raise OSError(f"{name} at {url} does not answer: {error or type(error).__name__}") from None
 
     def _dagster(self) -> None:
         self._platform.instance.get_runs_count()
@@ -82,12 +92,3 @@ def _probe(name: str, answers: Callable[[], object]) -> Dependency:
         problem = one_line(str(error))
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
     return Dependency(name, problem is None, name in NEEDED, milliseconds, problem)
-
-
-def _answers(name: str, url: str, path: str) -> None:
-    import httpx
-
-    try:
-        httpx.get(f"{url}{path}", timeout=_SECONDS, trust_env=False).raise_for_status()
-    except httpx.HTTPError as error:
-        raise OSError(f"{name} at {url} does not answer: {error or type(error).__name__}") from None
