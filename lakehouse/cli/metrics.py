@@ -25,5 +25,5 @@ def metrics() -> None:
     with dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
         registry = CollectorRegistry()
         sources = platform_sources(settings, instance, lambda: assets)
-        registry.register(PlatformCollector(sources, first=_PATIENCE_SECONDS))
+        registry.register(PlatformCollector(sources, patience=_PATIENCE_SECONDS))
         print(exposition(registry).decode(), end="")

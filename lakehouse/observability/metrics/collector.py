@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from prometheus_client import Metric as Family
 
 _LOG = logging.getLogger("lakehouse.metrics")
-FIRST, LATER = 2.0, 0.05
-"""Seconds that a scrape waits for a source that was never asked before, and for one that was: what has not answered by
-then is served from its answer before, and the next scrape has the new one."""
+PATIENCE = 2.0
+"""Seconds that a scrape waits for sources of which nothing is known, or nothing that is new enough. Else it serves what
+is known, and what is due is asked after it, for the next one: reading a long history beside a scrape would make it slow."""
+STALE = 60.0
+"""Seconds after a source is due at which its answer is too old to be served."""
 OVERDUE = 60.0
 """Seconds after which a source that does not answer is down."""
 
@@ -41,14 +44,14 @@ AGE = Metric("lakehouse_metrics_source_age_seconds", "gauge", "How old its newes
 class PlatformCollector(Collector):
     """Serves the sources' metrics, and of each source whether it answers. Any number of threads may collect.
 
-    `first` and `later` are how many seconds a scrape waits for a source.
+    `patience` is how many seconds a scrape waits at most.
     """
 
-    def __init__(self, sources: Sequence[Source], *, first: float = FIRST, later: float = LATER) -> None:
+    def __init__(self, sources: Sequence[Source], *, patience: float = PATIENCE) -> None:
         pool = ThreadPoolExecutor(len(sources) or 1, thread_name_prefix="metrics")
         self.sources = tuple(sources)
         self._readers = [_Reader(source, pool) for source in self.sources]
-        self._first, self._later = first, later
+        self._patience = patience
 
     def describe(self) -> Iterable[Family]:
         """All that `collect` may give; asks nobody."""
@@ -57,11 +60,8 @@ class PlatformCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Every metric, with HELP and TYPE also where its source is down."""
-        known = [reader for reader in self._readers if reader.was_asked]
-        new = [reader for reader in self._readers if not reader.was_asked]
-        later = [asked for reader in known if (asked := reader.ask())]
-        wait([asked for reader in new if (asked := reader.ask())], self._first)
-        wait(later, self._later)
+        stale = [reader for reader in self._readers if reader.is_stale]
+        wait([asked for reader in stale if (asked := reader.ask())], self._patience)
         now = time.monotonic()
         answers = {reader.source.name: reader.answer(now) for reader in self._readers}
         up = [((name,), float(answer is not None)) for name, answer in answers.items()]
@@ -73,6 +73,8 @@ class PlatformCollector(Collector):
             answer = given.get(reader.source.name)
             for metric in reader.source.metrics:
                 yield metric.family(answer.reading.get(metric, ()) if answer else ())
+        for reader in self._readers:
+            reader.ask()
 
 
 class _Answer:
@@ -89,20 +91,23 @@ class _Reader:
     def __init__(self, source: Source, pool: ThreadPoolExecutor) -> None:
         self.source, self._pool, self._lock = source, pool, Lock()
         self._asked: Future[_Answer] | None = None
-        self._asked_at = 0.0
+        self._asked_at = self._known_at = -inf
         self._newest: _Answer | None = None
         self._problem = ""
 
     @property
-    def was_asked(self) -> bool:
-        return self._asked_at > 0
+    def is_stale(self) -> bool:
+        """Whether what is known of it, be it that it is down, is too old to be served."""
+        with self._lock:
+            self._take()
+            return time.monotonic() > self._known_at + self.source.every.total_seconds() + STALE
 
     def ask(self) -> Future[_Answer] | None:
         """Asks it when that is due; the question that is new, None when it was asked before."""
         with self._lock:
             self._take()
             now = time.monotonic()
-            if self._asked or (self._asked_at and now - self._asked_at < self.source.every.total_seconds()):
+            if self._asked or now - self._asked_at < self.source.every.total_seconds():
                 return None
             self._asked, self._asked_at = self._pool.submit(_Answer, self.source), now
             return self._asked
@@ -119,6 +124,7 @@ class _Reader:
         if self._asked is None or not self._asked.done():
             return
         asked, self._asked = self._asked, None
+        self._known_at = self._asked_at
         problem = asked.exception()
         if problem:
             self._is_down(" ".join(str(problem).split()) or type(problem).__name__)

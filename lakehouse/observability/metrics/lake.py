@@ -58,4 +58,4 @@ def disks(settings: Settings) -> Source:
             DISK_FREE: [((name,), usage.free) for name, usage in usages.items()],
         }
 
-    return Source("disks", (DISK_SIZE, DISK_FREE), read, timedelta(seconds=15))
+    return Source("disks", (DISK_SIZE, DISK_FREE), read, timedelta(seconds=10))

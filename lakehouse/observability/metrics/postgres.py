@@ -52,4 +52,4 @@ def postgres(settings: PostgresSettings) -> Source:
             LIMIT: [((), rows[0][3])],
         }
 
-    return Source("postgres", (ACTIVE, OPEN, LIMIT), read, timedelta(seconds=15))
+    return Source("postgres", (ACTIVE, OPEN, LIMIT), read, timedelta(seconds=10))

@@ -52,7 +52,7 @@ def queries(settings: Settings, database: MetadataDatabase) -> Source:
         )
 
     return Source(
-        "dremio", (DURATION,), lambda: totals(database, "dremio", (DURATION,), follow), timedelta(seconds=15)
+        "dremio", (DURATION,), lambda: totals(database, "dremio", (DURATION,), follow), timedelta(seconds=10)
     )
 
 

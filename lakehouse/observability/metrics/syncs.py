@@ -112,4 +112,4 @@ def airbyte(settings: Settings) -> Source:
         statuses = ("active", "inactive", *found)
         return {CONNECTIONS: [((status,), found[status]) for status in dict.fromkeys(statuses)]}
 
-    return Source("airbyte", (CONNECTIONS,), read, timedelta(seconds=30))
+    return Source("airbyte", (CONNECTIONS,), read, timedelta(seconds=25))

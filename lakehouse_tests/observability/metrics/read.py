@@ -26,5 +26,5 @@ def samples(text: str) -> Samples:
 def scrape(sources: Iterable[Source]) -> Samples:
     """What a server that has just started gives."""
     registry = CollectorRegistry()
-    registry.register(PlatformCollector(list(sources), first=60))
+    registry.register(PlatformCollector(list(sources), patience=60))
     return samples(exposition(registry).decode())

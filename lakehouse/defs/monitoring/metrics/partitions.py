@@ -32,4 +32,4 @@ def partitions(database: MetadataDatabase, declared: Assets) -> Source:
             found = newest_not_made(connection, assets, alive)
         return {NOT_MADE: [((asset,), len(found.get(asset, ()))) for asset in assets]}
 
-    return Source("partitions", (NOT_MADE,), read, timedelta(seconds=30))
+    return Source("partitions", (NOT_MADE,), read, timedelta(seconds=25))
