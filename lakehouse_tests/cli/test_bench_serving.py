@@ -42,3 +42,12 @@ def test_a_written_history_is_one_that_dagster_and_metrics_read(
     assert counted["failure"] == 2
     assert counted["success"] in (38, 39)  # the real run may have ended too lately to be told of
     assert found["airbyte_sync_failures_total", "connection0"] == 2
+
+
+def test_logs_are_shipped_and_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    results = {result.name.split(" ")[0]: result for result in measure(["logs"], log_records=2000)}
+    assert set(results) == {
+        "serving.logs.ship", "serving.logs.ship.slowest", "serving.logs.ship.of_bare", "serving.logs.search",
+    }  # fmt: skip
+    assert all(result.value > 0 for result in results.values())
+    assert capsys.readouterr().err == ""

@@ -126,6 +126,10 @@ def test_query_without_the_stack_starts_the_engine_for_the_call(tmp_path: Path) 
     assert mentioning(line.home) == []
 
 
+def found_in_logs(line: CommandLine, text: str, service: str) -> int:
+    return len(json.loads(line.run("logs", "search", text, "--service", service, "--json")[1])["records"])
+
+
 def test_up_in_the_foreground_stops_everything_at_ctrl_c(tmp_path: Path) -> None:
     line = CommandLine(tmp_path / "home")
     process = line.start("up", "--without", "dagster")
@@ -139,6 +143,7 @@ def test_up_in_the_foreground_stops_everything_at_ctrl_c(tmp_path: Path) -> None
     assert {row["service"]: row["state"] for row in services} == dict.fromkeys(
         ("postgres", "airbyte", "dremio", "api", "logs"), "running"
     )
+    eventually(lambda: found_in_logs(line, "dremio running", "supervisor") == 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert mentioning(line.home) == []

@@ -74,13 +74,16 @@ def orchestration(
 def serving(
     cases: Annotated[
         list[str] | None,
-        typer.Option("--case", help="One of dashboard, metrics, api, flight; repeatable."),
+        typer.Option("--case", help="One of dashboard, metrics, api, flight, logs; repeatable."),
     ] = None,
     *,
+    log_records: Annotated[
+        int, typer.Option(min=1000, help="How many records the case logs ships and searches.")
+    ] = 2_000_000,
     as_json: AsJson = False,
 ) -> None:
     """Time what people and programs ask of the platform."""
     from lakehouse.cli.bench.result import show
     from lakehouse.cli.bench.serving import measure
 
-    show(measure(cases or ()), as_json=as_json)
+    show(measure(cases or (), log_records=log_records), as_json=as_json)

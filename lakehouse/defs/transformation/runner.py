@@ -153,6 +153,7 @@ def _parsed(project_dir: Path, scratch: Path, _version: int) -> Manifest:
                 *("--partial-parse-file-path", str(project_dir / "target" / "partial_parse.msgpack")),
                 *("--target-path", str(scratch)),
                 *("--log-path", str(scratch), "--log-file-max-bytes", str(leavings.LOG_BYTES)),
+                *("--log-format-file", "json", "--log-level-file", "info"),
             ]
         )
     if not outcome.success or outcome.result is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,7 +28,7 @@ class LogQuery:
 
     text: str = ""
     """Words and "quoted phrases", all of which a message must hold; `recor*` is the beginning of a word."""
-    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of KEYWORDS, with the values that are looked for."""
     since: datetime | None = None
     """At this moment or later."""

@@ -49,7 +49,7 @@ def sources_of(settings: Settings, spool: Spool) -> list[Source]:
         ),
         DagsterRuns(DagsterClient(settings.dagster), spool, oldest_days=oldest),
         AirbyteJobs(AirbyteClient(settings.airbyte), spool, oldest_days=oldest),
-        LogFiles("dbt", lambda: (home / "dbt").glob("**/dbt.log*"), spool, dbt_line, lambda _: "dbt"),
+        LogFiles("dbt", lambda: (home / "dbt").glob("*/dbt.log*"), spool, dbt_line, lambda _: "dbt"),
     ]
 
 
