@@ -102,7 +102,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with ExitStack() as stack:
         engine = stack.enter_context(running_engine(tmp_path_factory.mktemp("dremio")))
         values = {
-            "DREMIO__PORT": engine.port, "DREMIO__USER": USER, "DREMIO__PASSWORD": PASSWORD,
+            "DREMIO__PORT": engine.port, "DREMIO__FLIGHT_PORT": engine.flight_port,
+            "DREMIO__USER": USER, "DREMIO__PASSWORD": PASSWORD,
             "AIRBYTE__URL": f"http://127.0.0.1:{free_port()}",
         }  # fmt: skip
         (folder / "lakehouse.env").write_text("".join(f"LAKEHOUSE_{k}={v}\n" for k, v in values.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,11 +21,11 @@ DURATION = Metric(
     (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600),
 )
 _WAITED_FOR = ("SELECT", "WITH", "VALUES")
-_SECONDS = 5.0
+_SECONDS = 10.0
 _SETTLED = timedelta(seconds=3)
 """A job that ended is told of no later than this."""
 # Columns of Dremio's system table: https://docs.dremio.com/current/reference/sql/system-tables/jobs_recent/
-# What asks for them is not counted.
+# What asks for them is not counted. Over REST each question would leave a result for somebody to fetch.
 _JOBS = """
 SELECT status, accelerated, submitted_ts, final_state_ts, SUBSTR("query", 1, 40) AS head, CURRENT_TIMESTAMP AS now_ts
 FROM sys.jobs_recent WHERE final_state_ts >= TIMESTAMP '{since}' AND "query" NOT LIKE '%sys.jobs_recent%'
@@ -37,10 +38,10 @@ def queries(settings: Settings, database: MetadataDatabase) -> Source:
 
     def follow(cursor: Any) -> News:
         """Those that ended since the cursor, but for the last moments by Dremio's clock: each is told of once."""
-        from lakehouse.clients.dremio import DremioClient
+        from lakehouse.clients.flight import FlightSql
 
-        with DremioClient(settings.dremio, timeout=_SECONDS) as dremio:
-            jobs = dremio.rows(_JOBS.format(since=cursor or _EVER), timeout=2 * _SECONDS)
+        with closing(FlightSql(settings.dremio, timeout=_SECONDS)) as dremio:
+            jobs = dremio.query(_JOBS.format(since=cursor or _EVER)).to_pylist()
         if not jobs:
             return News(cursor, ())
         until = _moment(jobs[0]["now_ts"]) - _SETTLED
@@ -52,7 +53,7 @@ def queries(settings: Settings, database: MetadataDatabase) -> Source:
         )
 
     return Source(
-        "dremio", (DURATION,), lambda: totals(database, "dremio", (DURATION,), follow), timedelta(seconds=10)
+        "dremio", (DURATION,), lambda: totals(database, "dremio", (DURATION,), follow), timedelta(seconds=30)
     )
 
 
@@ -67,7 +68,6 @@ def _observed(job: dict[str, Any]) -> Observation:
     return Observation(DURATION, labels, max(0.0, seconds))
 
 
-def _moment(text: str) -> datetime:
-    """A time as REST gives it, in whole milliseconds: finer than that the cursor cannot ask."""
-    found = datetime.fromisoformat(text.replace("Z", "")).replace(tzinfo=UTC)
-    return found.replace(microsecond=found.microsecond // 1000 * 1000)
+def _moment(at: datetime) -> datetime:
+    """A time of Dremio's, which is UTC, in whole milliseconds: finer than that the cursor cannot ask."""
+    return at.replace(tzinfo=UTC, microsecond=at.microsecond // 1000 * 1000)

@@ -38,7 +38,7 @@ def home(tmp_path: Path, **values: object) -> Path:
 
 def test_every_statement_counts_once_and_not_those_that_ask(engine: Engine, tmp_path: Path) -> None:
     settings = load_settings(
-        home(tmp_path, DREMIO__PORT=engine.port, DREMIO__USER=USER, DREMIO__PASSWORD=PASSWORD)
+        home(tmp_path, DREMIO__FLIGHT_PORT=engine.flight_port, DREMIO__USER=USER, DREMIO__PASSWORD=PASSWORD)
     )
     metadata = MetadataDatabase(settings.metadata_uri)
 
