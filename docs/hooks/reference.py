@@ -10,9 +10,10 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_origin
+from typing import Any
 
 import dagster as dg
 import typer
@@ -44,7 +45,6 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 def settings() -> str:
     """Every key with its type; what they mean stands in the README, which a test holds against the code."""
-
     rows = dict(
         re.findall(r"^\| `(LAKEHOUSE_\w+)` \|(.*)\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     )
@@ -57,7 +57,6 @@ def settings() -> str:
 
 def meta() -> str:
     """The declarations of lakehouse/catalog/meta.py, each with its fields."""
-
     tops = [declared.TableMeta, declared.ModelMeta, declared.ExposureMeta]
     others = [kind for kind in _models(declared) if kind not in tops]
     sections = [_section(kind) for kind in (*tops, *others)]
@@ -66,6 +65,7 @@ def meta() -> str:
         "What a dataset may declare about itself in the dbt project. An unknown key is an error that names file and key. "
         "Durations are a number and one of s, m, h, d.",
         *sections,
+        _words(declared),
     ])  # fmt: skip
 
 
@@ -87,7 +87,6 @@ def command_line() -> str:
 
 def metrics() -> str:
     """Every declared metric."""
-
     found: dict[str, Metric] = {}
     for package in (lakehouse.observability.metrics, lakehouse.defs.monitoring.metrics):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -105,25 +104,45 @@ def metrics() -> str:
 
 
 def rest() -> str:
-    """Every path of the OpenAPI document."""
-
+    """Every path of the OpenAPI document, and the shapes of what is asked and answered."""
     with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.ephemeral() as instance:
         described = document(operations_of(Platform(Settings(home=Path(home)), instance)), {})
-    sections = []
-    for path, methods in described["paths"].items():
-        for method, operation in methods.items():
-            rows = [
-                (f"`{p['name']}`", p["in"], "yes" if p["required"] else "", f"`{_shape(p['schema'])}`")
-                for p in operation["parameters"]
-            ]
-            table = _table(("parameter", "in", "required", "type"), rows) if rows else ""
-            sections.append(f"## {method.upper()} {path}\n\n{operation['summary']}.\n\n{table}")
-    intro = "[How to ask](../api.md). The server gives the OpenAPI 3.1 document at `/openapi.json`, with every shape."
-    return "\n\n".join(["# REST", intro, *sections])
+    sections = [
+        _operation(f"{method.upper()} {path}", operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    shapes = [
+        f"### {name}\n\n{shape.get('description', '')}\n\n" + _table(("field", "type"), rows)
+        for name, shape in sorted(described["components"]["schemas"].items())
+        if (rows := [(f"`{key}`", f"`{_shape(of)}`") for key, of in shape.get("properties", {}).items()])
+    ]
+    intro = (
+        "[How to ask](../api.md). `/health` and `/metrics` are answered too, and at `/openapi.json` the server gives all of "
+        "this as an OpenAPI 3.1 document."
+    )
+    return "\n\n".join(["# REST", intro, *sections, "## Shapes", *shapes])
+
+
+def _operation(title: str, operation: dict[str, Any]) -> str:
+    rows = [
+        (f"`{p['name']}`", p["in"], "yes" if p["required"] else "", f"`{_shape(p['schema'])}`")
+        for p in operation["parameters"]
+    ]
+    parts = [f"## {title}", f"{operation['summary']}."]
+    if rows:
+        parts.append(_table(("parameter", "in", "required", "type"), rows))
+    if "requestBody" in operation:
+        parts.append(f"It is asked with a `{_content(operation['requestBody'])}`.")
+    parts.append(f"It answers with a `{_content(operation['responses']['200'])}`.")
+    return "\n\n".join(parts)
+
+
+def _content(described: dict[str, Any]) -> str:
+    return _shape(described["content"]["application/json"]["schema"])
 
 
 def _models(module: ModuleType) -> Iterable[Any]:
-
     return [
         kind
         for name, kind in vars(module).items()
@@ -135,38 +154,45 @@ def _models(module: ModuleType) -> Iterable[Any]:
 
 
 def _section(kind: Any) -> str:
-    about = _field_texts(kind)
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    below = _texts_below(body)
     rows = []
-    for name, field in kind.model_fields.items():
-        kind_of = field.annotation
-        annotation = (
-            kind_of.__name__ if get_origin(kind_of) is None and inspect.isclass(kind_of) else str(kind_of)
-        )
+    for line in body.body:
+        if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)):
+            continue
+        name = line.target.id
+        field = kind.model_fields[name]
         default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
-        readable = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", annotation).replace("timedelta", "duration")
-        rows.append(
-            (
-                f"`{field.alias or name}`",
-                f"`{readable}`",
-                _cell(default if len(default) < 60 else ""),
-                about.get(name, ""),
-            )
-        )
-    doc = inspect.getdoc(kind) if "__doc__" in vars(kind) and kind.__doc__ else ""
+        key, written = f"`{field.alias or name}`", f"`{ast.unparse(line.annotation)}`"
+        rows.append((key, written, _cell(default) if len(default) < 60 else "", below.get(name, "")))
+    doc = inspect.getdoc(kind) if vars(kind).get("__doc__") else ""
     return f"## {kind.__name__}\n\n{doc or ''}\n\n" + _table(("key", "type", "default", "meaning"), rows)
 
 
-def _field_texts(kind: type) -> dict[str, str]:
-    """The strings below the fields, which Python does not keep."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(body, ast.ClassDef)  # noqa: S101
+def _words(module: ModuleType) -> str:
+    """The names for types that the declarations use."""
+    tree = ast.parse(inspect.getsource(module))
+    below = _texts_below(tree)
+    rows = []
+    for line in tree.body:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Subscript):
+            name, value = ast.unparse(line.targets[0]), ast.unparse(line.value)
+            shown = f"`{value}`" if value.startswith("Literal") else ""
+            rows.append((f"`{name}`", shown, below.get(name, "")))
+    return "## Names of types\n\n" + _table(("type", "values", "meaning"), rows)
+
+
+def _texts_below(body: Any) -> dict[str, str]:
+    """The strings below fields and names, which Python does not keep."""
     texts = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):
+    for line, below in pairwise(body.body):
+        target = line.target if isinstance(line, ast.AnnAssign) else getattr(line, "targets", [None])[0]
         if (
-            isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-            and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        ):  # fmt: skip
-            texts[field.target.id] = _cell(" ".join(str(below.value.value).split()))
+            isinstance(target, ast.Name)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+        ):
+            texts[target.id] = _cell(str(below.value.value))
     return texts
 
 
@@ -182,6 +208,8 @@ def _parameters(command: Any, context: Any) -> str:
 def _shape(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_shape(one) for one in schema["anyOf"])
+    if schema.get("type") == "array" and "items" in schema:
+        return f"list of {_shape(schema['items'])}"
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:
