@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _GRPC_NOISE = re.compile(r"\.?\s*(?:gRPC client debug context|Detail: Python exception):.*$", re.DOTALL)
 CREDENTIALS_REFUSED = "credentials refused"
 
+_WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 4 << 20)]
+"""What gRPC reads ahead of the reader: a batch or so. By itself it takes ever more from a server that is quick."""
+
 _ENDED_BY_SERVER = re.compile(r"^Flight returned (\w+) error, with message: ")
 """Reading a stream raises as OSError what the server ends it with, some of it in these words."""
 
@@ -71,7 +74,7 @@ class FlightSql:
 
         if self._session is None:
             self._require_a_listener()
-            client = fl.FlightClient(self.settings.flight_url)
+            client = fl.FlightClient(self.settings.flight_url, generic_options=_WINDOW)
             token = client.authenticate_basic_token(self.settings.user, password_of(self.settings))
             self._session = client, fl.FlightCallOptions(timeout=self._timeout, headers=[token])
         return self._session
