@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from datetime import date
 from decimal import Decimal
@@ -15,6 +16,7 @@ from lakehouse.clients.dremio import DremioClient
 from lakehouse.demo.truth import daily_revenue, lifetime_value, punctuality
 from lakehouse.embedded.stack import Stack
 from lakehouse.settings import Settings
+from lakehouse_tests.documentation import ROOT, commands
 from lakehouse_tests.e2e.demo_process import SCALE, Home, kill_after_line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -115,6 +117,28 @@ def test_changes_reach_gold_and_only_their_days_are_built(
 def test_answers_without_a_running_stack(home: Home) -> None:
     rows = home.query("select count(*) as orders from lake.gold.fct_orders")
     assert rows == [{"orders": 3999}]
+
+
+def test_the_commands_of_the_first_page_and_the_queries_of_others(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, docs = home.settings(monkeypatch), ROOT / "docs"
+    first = list(commands(docs / "index.md"))
+    made = [words[1] for words in first if words[0] == "make"]
+    makefile = (ROOT / "Makefile").read_text()
+    # `make demo` is what the tests above have run; what starts and stops everything, test_browser.py runs.
+    assert made == ["demo", "up", "down"]
+    assert all(
+        re.search(rf"^{name}: .*\n\t\$\(BIN\)/lakehouse {name}$", makefile, re.MULTILINE) for name in made
+    )
+    asked = [*first, *commands(docs / "declare-a-reflection.md"), *commands(docs / "trouble.md")]
+    shown = [words[1:] for words in first if words[0] == "lakehouse"]
+    shown += [words[1:] for words in asked if words[:2] == ["lakehouse", "query"] and words[1:] not in shown]
+    assert len(shown) == 5
+    with Stack(settings.home, stack_services(settings, ("dremio",))):
+        for words in shown:
+            done = home.run(*words)
+            assert done.returncode == 0, f"{words}: {done.stderr}"
 
 
 YEAR = ("--from", "2013-01-01", "--to", "2013-12-31")
