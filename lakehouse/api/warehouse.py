@@ -16,7 +16,7 @@ from lakehouse.settings import DremioSettings
 WINDOW = timedelta(days=1)
 _SECONDS = 5.0
 _MOST_JOBS = 1000
-_MOST_ASKED = 200
+_MOST_ASKED = 50
 """Jobs of one look that Dremio is asked about, each by itself; the others are of the next looks."""
 _WAITED_FOR = ("SELECT", "WITH")
 # Columns of Dremio's system table: https://docs.dremio.com/current/reference/sql/system-tables/jobs_recent/

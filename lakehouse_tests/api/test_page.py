@@ -54,6 +54,15 @@ def test_a_token_is_exchanged_for_a_cookie_that_only_reads(person: httpx.Client)
     assert person.post("/api/v1/query", json={"sql": "SELECT 1"}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"token", b"token=&token=x", b"\xff=\xfe", b"a&" * 5000, b"%", b"token=" + b"x" * 9000]
+)
+def test_what_is_no_form_is_no_token(person: httpx.Client, body: bytes) -> None:
+    answer = person.post("/login", content=body)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    assert person.post("/login", content=b"x" * 200_000).status_code == 413
+
+
 def test_over_tls_the_cookie_stays_there(person: httpx.Client) -> None:
     behind_proxy = {"x-forwarded-proto": "https"}
     answer = person.post("/login", data={"token": TOKEN}, headers=behind_proxy)

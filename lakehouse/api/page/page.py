@@ -70,7 +70,7 @@ class Page:
     async def login(self, request: Request) -> Response:
         """A token as a form sends it; the cookie that is given for it is sent to this site only, and seen by no script."""
         request.scope[ROUTE] = "/login"
-        form = parse_qs((await read_body(request)).decode("latin-1"), max_num_fields=4)
+        form = parse_qs((await read_body(request)).decode("latin-1"))
         if not self._accept(form.get("token", [""])[0].strip()):
             return self.ask(refused=True)
         answer = RedirectResponse("/", 303)
