@@ -140,8 +140,9 @@ def test_a_slow_one_is_served_from_its_answer_before(monkeypatch: pytest.MonkeyP
     go_on.set()
 
     def read() -> Reading:
+        found = now[0]
         assert go_on.wait(60)
-        return {HEIGHT: [(("oak",), now[0])]}
+        return {HEIGHT: [(("oak",), found)]}
 
     registry = registry_of(source(read))
     assert oak(registry) == 3
