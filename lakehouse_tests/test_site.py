@@ -58,7 +58,7 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
         assert not loaded, page.name
     text = {
         name: (tmp_path / "reference" / f"{name}.html").read_text()
-        for name in ("settings", "meta", "cli", "metrics", "rest")
+        for name in ("settings", "meta", "cli", "metrics", "rest", "versions")
     }
     expected = {
         "settings": "LAKEHOUSE_DREMIO__FLIGHT_PORT",
@@ -66,6 +66,7 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
         "cli": "lakehouse quarantine retry",
         "metrics": "dremio_query_duration_seconds",
         "rest": "GET /api/v1/datasets",
+        "versions": "dbt-dremio",
     }
     assert [name for name, words in expected.items() if words not in text[name]] == []
 

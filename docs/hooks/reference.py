@@ -37,6 +37,7 @@ def on_files(files: Files, *, config: Any) -> Files:
     """Add a page of each kind."""
     pages: dict[str, Callable[[], str]] = {
         "settings": settings, "meta": meta, "cli": command_line, "metrics": metrics, "rest": rest,
+        "versions": versions,
     }  # fmt: skip
     for name, page in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=page()))
@@ -44,7 +45,7 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 
 def settings() -> str:
-    """Every key with its type; what they mean stands in the README, which a test holds against the code."""
+    """Every key; what they mean stands in the README, which a test holds against the code."""
     rows = dict(
         re.findall(r"^\| `(LAKEHOUSE_\w+)` \|(.*)\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     )
@@ -140,6 +141,27 @@ def _operation(title: str, operation: dict[str, Any]) -> str:
 
 def _content(described: dict[str, Any]) -> str:
     return _shape(described["content"]["application/json"]["schema"])
+
+
+def versions() -> str:
+    """What pyproject.toml allows, with the reasons that stand beside it, and what the lock holds."""
+    text = (ROOT / "pyproject.toml").read_text()
+    locked = dict(
+        re.findall(r"^([\w.-]+)==([^\s\\]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+    needed = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")]
+    rows = []
+    for name, allowed, why in re.findall(
+        r'^    "([\w.-]+)(?:\[[^\]]+\])?([^"]*)",(?:\s+# (.*))?$', needed, re.MULTILINE
+    ):
+        key = re.sub("[-_.]+", "-", name).lower()
+        rows.append((name, f"`{allowed}`" if allowed else "", locked.get(key, ""), _cell(why)))
+    python = re.search(r'^requires-python = "([^"]+)"', text, re.MULTILINE)
+    intro = (
+        f"Linux, and Python `{python[1] if python else ''}`. `make install` installs exactly what is locked."
+    )
+    table = _table(("package", "allowed", "locked", "why"), rows)
+    return f"# Versions\n\n{intro}\n\n{table}\n"
 
 
 def _models(module: ModuleType) -> Iterable[Any]:
