@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 import lakehouse
-from lakehouse.client import Connection, Received, bound
+from lakehouse.client import Connection, Received, TerminalProgress, bound
 from lakehouse.clients.flight import FlightSql
 from lakehouse.errors import ConfigurationError, ServiceDownError, ServiceRefusedError
 from lakehouse.settings import DremioSettings
@@ -190,6 +190,18 @@ def test_a_stream_comes_in_batches_and_tells_how_far(engine: Engine) -> None:
     assert max(sizes) <= 1_000_000 // 4
     assert (told[-1].rows, told[0].rows) == (1_000_000, sizes[0])
     assert told[-1].bytes > told[0].bytes > 0
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [("1", "65,536 rows, 3 MB"), ("0", "")])
+def test_progress_is_for_terminals(
+    terminal: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", terminal)  # as rich is told of one
+    monkeypatch.setattr("lakehouse.client.progress._QUIET_SECONDS", 0)
+    with TerminalProgress() as progress:
+        progress(Received(rows=65_536, bytes=3_000_000))
+    out, err = capsys.readouterr()
+    assert (out, shown in err, bool(err)) == ("", True, bool(shown))
 
 
 @pytest.mark.slow
