@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,12 @@ from lakehouse.embedded.airbyte.protocol import ConnectorError
 from lakehouse.embedded.airbyte.records import LandingBatch
 from lakehouse.embedded.ports import free_port
 from lakehouse.errors import LakehouseError, TransientError
+from lakehouse.lake.filesystem import open_filesystem
 from lakehouse.lake.iceberg import open_catalog, storage_properties
 from lakehouse.lake.layout import bronze_location
 from lakehouse.lake.merge import merge_table
 from lakehouse.lake.merge_spec import MergeSpec
+from lakehouse.observability.logs.archive import LogArchive
 from lakehouse.observability.metrics.lake import lake
 from lakehouse.settings import S3Settings, Settings
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Connection, eventually
@@ -335,3 +339,23 @@ def test_metrics_tell_what_the_bucket_holds(s3: ObjectStore, tmp_path: Path) -> 
         assert found[f"{name}_objects_total", "bronze"] == 0
     wrong = platform(s3, tmp_path, secret_access_key=SecretStr("wrong"))
     assert scrape([lake(wrong)])["lakehouse_metrics_source_up", "lake"] == 0
+
+
+def test_logs_are_kept_in_the_bucket_and_go_by_age(s3: ObjectStore, tmp_path: Path) -> None:
+    settings = platform(s3, tmp_path).model_copy(update={"lake_url": f"s3://{BUCKET}/logged"})
+    archive = LogArchive(settings)
+    members = [gzip.compress(b'{"message": "one"}\n'), gzip.compress(b'{"message": "two"}\n')]
+    for day in ("2026-11-27", "2026-11-28"):
+        for _ in range(2):  # what is written again is there once
+            archive.write("dbt", day, "part", members)
+    ((path, size),) = archive.before(date(2026, 11, 28))
+    assert path == f"{BUCKET}/logged/logs/dbt/date=2026-11-27/part.json.gz"
+    assert size == sum(map(len, members))
+    archive.remove([path])
+    assert archive.before(date(2026, 11, 28)) == []
+    ((path, _),) = archive.before(date(2026, 11, 29))
+    with open_filesystem(settings).open_input_stream(path, compression=None) as file:
+        assert gzip.decompress(file.read()).splitlines() == [b'{"message": "one"}', b'{"message": "two"}']
+    wrong = platform(s3, tmp_path, secret_access_key=SecretStr("wrong"))
+    with pytest.raises(TransientError, match="cannot write logs"):
+        LogArchive(wrong).write("dbt", "2026-11-28", "part", members)

@@ -38,8 +38,16 @@ def revenue(context):
 @dg.asset
 def broken():
     raise ValueError("no such table")
+"""
 
-defs = dg.Definitions(assets=[revenue, broken], executor=dg.in_process_executor)
+
+RUNS = """
+import dagster as dg
+from code_of_test import broken, revenue
+
+with dg.DagsterInstance.get() as instance:
+    dg.materialize([revenue], instance=instance, partition_key="a")
+    dg.materialize([broken], instance=instance, raise_on_error=False)
 """
 
 
@@ -50,11 +58,7 @@ def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterSetti
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     (folder / "code_of_test.py").write_text(CODE)
     env = {**os.environ, "DAGSTER_HOME": str(folder)}
-    for options in (("gold/revenue", "--partition", "a"), ("broken",)):
-        subprocess.run(
-            [sys.executable, "-m", "dagster", "asset", "materialize", "-f", "code_of_test.py", "--select", *options],
-            env=env, cwd=folder, capture_output=True, check=False,
-        )  # fmt: skip
+    subprocess.run([sys.executable, "-c", RUNS], env=env, cwd=folder, capture_output=True, check=True)
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "dagster_webserver", "-p", str(port), "--empty-workspace"],
@@ -73,6 +77,11 @@ def answers(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/server_info", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.fixture(autouse=True)
+def _without_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dagster, "_LOOK_SECONDS", 60.0)
 
 
 def looked(source: DagsterRuns, spool: Spool) -> list[LogRecord]:

@@ -20,6 +20,7 @@ from lakehouse.observability.logs.spool import Collected, Spool
 _SEEN, _RUN = "dagster seen", "dagster run "
 _OVERLAP_SECONDS = 60.0
 _LATE_SECONDS = 60.0
+_LOOK_SECONDS = 2.0
 _EVENTS_AT_ONCE = 1000
 _BYTES_AT_ONCE = 2**18
 _STAMP = re.compile(r"^(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[+-]\d\d:?\d\d|Z)?)")
@@ -38,12 +39,20 @@ class DagsterRuns:
         kept = spool.positions(_SEEN)
         self._seen: float = kept.get(_SEEN, time.time() - oldest_days * 86_400)
         self._runs: dict[str, dict[str, Any]] = spool.positions(_RUN)
+        self._looked: dict[str, float] = {}
 
     def look(self) -> Iterator[Collected]:
         """What is new of the runs that are not done, each by itself."""
         yield from self._new_runs()
-        for key, state in sorted(self._runs.items(), key=lambda item: item[1]["updated"]):
+        began = time.monotonic()
+        for key in sorted(
+            self._runs, key=lambda key: (self._looked.get(key, 0.0), self._runs[key]["updated"])
+        ):
+            state = self._runs[key]
+            if time.monotonic() - began > _LOOK_SECONDS:
+                return  # other sources have their turn; what was not looked at comes first the next time
             if not state.get("done") and time.time() >= state.get("again", 0.0):
+                self._looked[key] = time.monotonic()
                 yield from self._of_run(key, key.removeprefix(_RUN))
         yield from self._forget()
 
@@ -129,6 +138,7 @@ class DagsterRuns:
             yield Collected([], dict.fromkeys(old))
             for key in old:
                 del self._runs[key]
+                self._looked.pop(key, None)
 
 
 def _is_over(run: RunState) -> bool:
