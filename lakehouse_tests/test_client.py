@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.flight as fl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -231,6 +232,17 @@ def test_a_restarted_engine_is_asked_again_and_a_write_is_not_sent_twice(engine:
         lake.sql("insert into lake.gold.ten values (?)", [10]).arrow()
         assert lake.sql("select count(*) as n from lake.gold.ten").arrow()["n"][0].as_py() == 11
         lake.sql("delete from lake.gold.ten where n = ?", [10]).arrow()
+
+
+@pytest.mark.slow
+def test_a_login_that_expired_is_made_anew(engine: Engine) -> None:
+    with lakehouse.connect(settings_of(engine)) as lake:
+        client, _ = lake.flight._login()
+        expired = fl.FlightCallOptions(headers=[(b"authorization", b"Bearer expired")])
+        lake.flight._session = client, expired
+        assert lake.sql("select 1 as one").arrow().num_rows == 1
+        lake.flight._session = lake.flight._login()[0], expired
+        lake.sql("delete from lake.gold.ten where n > 99").arrow()
 
 
 class Broken(FlightSql):

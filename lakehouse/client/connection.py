@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from lakehouse.client.parameters import Parameters, bound, reads_only
 from lakehouse.client.progress import Progress
 from lakehouse.client.result import Result
-from lakehouse.clients.flight import FlightSql
+from lakehouse.clients.flight import FlightSql, LoginExpiredError
 from lakehouse.errors import TransientError
 from lakehouse.settings import DremioSettings, load_settings
 
@@ -96,7 +96,7 @@ class Connection:
     def _reading(self, sql: str) -> Generator[tuple[pa.RecordBatchReader, pa.RecordBatch | None]]:
         """The stream of a statement with its first batch, which is the last thing that is tried again.
 
-        A statement that changes something is sent once only.
+        A statement that changes something is sent anew only where the login was refused, before it could run.
         """
 
         def begin() -> tuple[ExitStack, pa.RecordBatchReader, pa.RecordBatch | None]:
@@ -105,14 +105,14 @@ class Connection:
                 first = next(iter(reader), None)
                 return opened.pop_all(), reader, first
 
-        opened, reader, first = _repeated(begin) if reads_only(sql) else begin()
+        opened, reader, first = _repeated(begin, TransientError if reads_only(sql) else LoginExpiredError)
         with opened:
             yield reader, first
 
 
-def _repeated(work: Callable[[], T]) -> T:
+def _repeated(work: Callable[[], T], on: type[TransientError] = TransientError) -> T:
     attempts = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, TransientError)),
+        retry=retry_if_exception(lambda error: isinstance(error, on)),
         stop=stop_after_attempt(_ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.2, max=2),
         reraise=True,

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     import pyarrow.flight as fl
 
 _GRPC_NOISE = re.compile(r"\.?\s*(?:gRPC client debug context|Detail: Python exception):.*$", re.DOTALL)
-CREDENTIALS_REFUSED = "credentials refused"
 
 _WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 4 << 20)]
 """What gRPC reads ahead of the reader: a batch or so. By itself it takes ever more from a server that is quick."""
 
 _ENDED_BY_SERVER = re.compile(r"^Flight returned (\w+) error, with message: ")
 """Reading a stream raises as OSError what the server ends it with, some of it in these words."""
+
+
+class LoginExpiredError(TransientError):
+    """A token that was kept is refused; the next question logs in anew."""
 
 
 class FlightSql:
@@ -99,9 +102,12 @@ class FlightSql:
         try:
             yield
         except fl.FlightUnauthenticatedError as error:
+            expired = self._session is not None
             self.close()
+            if expired:
+                raise LoginExpiredError("the login is no longer accepted", where=where) from error
             remedy = f"check user {self.settings.user!r} and LAKEHOUSE_DREMIO__PASSWORD"
-            raise ServiceRefusedError(CREDENTIALS_REFUSED, where=where, remedy=remedy) from error
+            raise ServiceRefusedError("credentials refused", where=where, remedy=remedy) from error
         except fl.FlightUnavailableError as error:
             self.close()
             raise self._down() from error

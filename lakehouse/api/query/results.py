@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.clients.flight import CREDENTIALS_REFUSED, FlightSql
-from lakehouse.errors import ServiceRefusedError
+from lakehouse.clients.flight import FlightSql, LoginExpiredError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,9 +63,7 @@ def ask(connections: Connections, sql: str, most_rows: int) -> Result:
     with connections.one() as flight:
         try:
             return _read(flight, sql, most_rows)
-        except ServiceRefusedError as error:
-            if error.problem != CREDENTIALS_REFUSED:
-                raise
+        except LoginExpiredError:
             return _read(flight, sql, most_rows)
 
 
