@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 
 from lakehouse.observability.logs.query import LogQuery
@@ -17,16 +18,16 @@ def count(database: sqlite3.Connection, query: LogQuery, by: str) -> dict[str, i
     """How many records fit by each value of a field, the most frequent first."""
     if by not in _PAIRS:
         found = _by_rows(database, query, by)
-    elif query.phrases or set(query.fields).difference(_PAIRS):
-        found = _by_words(database, query, by)
-    else:
+    elif not query.phrases and query.fields.get("level") and not set(query.fields).difference(_PAIRS):
         found = _by_index(database, query, by)
+    else:
+        found = _by_words(database, query, by)
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return {value: number for value, number in ordered[:MOST_VALUES] if number}
 
 
 def _by_index(database: sqlite3.Connection, query: LogQuery, by: str) -> dict[str, int]:
-    """By the index alone: one range of it for every pair of level and service."""
+    """By the index alone: one range of it for every pair of level and service. Quickest for rare levels."""
     found: dict[str, int] = {}
     for level, service in _pairs(database):
         if level in query.fields.get("level", (level,)) and service in query.fields.get(
@@ -44,7 +45,7 @@ def _by_index(database: sqlite3.Connection, query: LogQuery, by: str) -> dict[st
 def _by_words(database: sqlite3.Connection, query: LogQuery, by: str) -> dict[str, int]:
     """By the full-text index alone: one search for every value."""
     values = {pair[_PAIRS.index(by)] for pair in _pairs(database)}
-    if by in query.fields:
+    if query.fields.get(by):
         values &= set(query.fields[by])
     found: dict[str, int] = {}
     for value in values:
@@ -69,14 +70,16 @@ def _by_rows(database: sqlite3.Connection, query: LogQuery, by: str) -> dict[str
 
 
 def _pairs(database: sqlite3.Connection) -> list[tuple[str, str]]:
-    """The levels and services that there are: a step through the index for each."""
-    found: list[tuple[str, str]] = []
-    while True:
-        after = found[-1] if found else ("", "")
-        row = database.execute(
-            "SELECT level, service FROM log WHERE (level, service) > (?, ?) ORDER BY level, service LIMIT 1",
-            after,
-        ).fetchone()
-        if row is None:
-            return found
-        found.append(row)
+    """The levels and services that there are: a seek in the index for each."""
+    return [
+        (level, service)
+        for level in _steps(database, "SELECT min(level) FROM log WHERE level > ?")
+        for service in _steps(database, "SELECT min(service) FROM log WHERE level = ? AND service > ?", level)
+    ]
+
+
+def _steps(database: sqlite3.Connection, following: str, *within: str) -> Iterator[str]:
+    """Each value, from the one before; SQLite seeks for a minimum, and would scan for DISTINCT or pairs."""
+    value = ""
+    while (value := database.execute(following, [*within, value]).fetchone()[0]) is not None:
+        yield value
