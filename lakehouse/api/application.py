@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -95,6 +96,9 @@ def _look_once(platform: Platform) -> None:
         platform.facts()
     except LakehouseError:
         return  # told to whoever asks
+    # What is imported by now stays: looking through all of it for garbage would stop every request, again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def _get(summary: str, kind: str, **more: Any) -> dict[str, Any]:
