@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,43 @@ from lakehouse.embedded.dremio.sql.model import SqlError
 
 BATCH_ROWS = 65_536
 _MEMORY_SHARE = 0.35
+_LOOK_EVERY = 100
+_CACHED = "SELECT coalesce(sum(memory_usage_bytes), 0) FROM duckdb_memory() WHERE tag IN ('OBJECT_CACHE', 'EXTERNAL_FILE_CACHE')"
 
 
 class Executor:
     """Owns the DuckDB instance."""
 
+    most_cached_bytes = 128 * 1024 * 1024
+
     def __init__(self, home: Path) -> None:
-        scratch = home / "scratch"
-        scratch.mkdir(exist_ok=True)
+        self._scratch = home / "scratch"
+        self._scratch.mkdir(exist_ok=True)
+        self._on_opening: list[str] = []
+        self._sessions = 0
+        self._guard = threading.Lock()
+        self._instance = self._open()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
         memory = int(psutil.virtual_memory().total * _MEMORY_SHARE)
-        self._instance = duckdb.connect(
+        instance = duckdb.connect(
             config={
                 "memory_limit": f"{memory}B",
-                "temp_directory": str(scratch),
+                "temp_directory": str(self._scratch),
                 "threads": os.cpu_count() or 1,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": True,
+                # The system keeps files of this machine in memory by itself.
+                "enable_external_file_cache": False,
             }
         )
         # A plain SET would not reach the cursors of this instance.
-        for statement in ("integer_division=true", "TimeZone='UTC'", "parquet_metadata_cache=true"):
-            self._instance.execute(f"SET GLOBAL {statement}")
+        for setting in ("integer_division=true", "TimeZone='UTC'", "parquet_metadata_cache=true"):
+            instance.execute(f"SET GLOBAL {setting}")
+        for statement in self._on_opening:
+            instance.execute(statement)
+        return instance
 
     def load_s3(self, properties: Mapping[str, str]) -> None:
         """Make `s3://` readable: httpfs from its wheel, with the source's options under pyiceberg's names."""
@@ -56,12 +72,29 @@ class Executor:
             f"{name} '{value.replace(chr(39), chr(39) * 2)}'" for name, value in parts.items() if value
         ]
         options.append(f"USE_SSL {'false' if endpoint.startswith('http://') else 'true'}")
-        self._instance.execute(f"LOAD '{extension}'")
-        self._instance.execute(f"CREATE OR REPLACE SECRET lake (TYPE s3, {', '.join(options)})")
+        with self._guard:
+            self._on_opening = [
+                f"LOAD '{extension}'",
+                f"CREATE OR REPLACE SECRET lake (TYPE s3, {', '.join(options)})",
+                "SET GLOBAL enable_external_file_cache=true",
+            ]
+            for statement in self._on_opening:
+                self._instance.execute(statement)
 
     def session(self) -> Session:
         """A new session for one job."""
-        return Session(self._instance.cursor())
+        with self._guard:
+            self._sessions += 1
+            if self._sessions % _LOOK_EVERY == 0 and self._cached_bytes() > self.most_cached_bytes:
+                # What it knows of files that are long replaced goes with it, when the last of its sessions closes;
+                # closed here, it would close them.
+                self._instance = self._open()
+            return Session(self._instance.cursor())
+
+    def _cached_bytes(self) -> int:
+        """Of files, which DuckDB would keep until its memory is full."""
+        row = self._instance.execute(_CACHED).fetchone()
+        return int(row[0]) if row else 0
 
     def close(self) -> None:
         """Release the instance."""
