@@ -1,5 +1,6 @@
 """The Dremio client against the embedded engine, and what it says when something is wrong."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,10 +9,11 @@ from pydantic import SecretStr
 from lakehouse.catalog.datasets import Model, Relation
 from lakehouse.catalog.meta import Dimension, Measure, Reflection
 from lakehouse.clients.dremio import DremioClient
+from lakehouse.clients.flight import FlightSql
 from lakehouse.clients.lake_source import lake_source
 from lakehouse.defs.acceleration.check import why_not
 from lakehouse.defs.acceleration.reconcile import reconcile
-from lakehouse.errors import PermanentError, ServiceDownError, ServiceRefusedError
+from lakehouse.errors import PermanentError, ServiceDownError, ServiceRefusedError, TransientError
 from lakehouse.settings import DremioSettings, IcebergSettings, S3Settings, Settings
 from lakehouse_tests.engine import PASSWORD, USER, Engine, free_port, running_engine
 
@@ -45,6 +47,22 @@ def test_one_query_over_flight_and_over_rest(dremio: DremioClient) -> None:
     assert [row["s"] for row in dremio.rows(sql)] == ["a", "b"]
     with dremio.reader(sql) as reader:
         assert sum(batch.num_rows for batch in reader) == 2
+
+
+@pytest.mark.slow
+def test_a_query_whose_client_went_away_is_stopped(engine: Engine, dremio: DremioClient) -> None:
+    thirty = ", ".join(f"({number})" for number in range(30))
+    tables = ", ".join(f"(VALUES {thirty}) AS {name}(n)" for name in "abcdefghij")
+    sql = f"SELECT SUM(a.n * b.n + c.n * d.n) FROM {tables}"
+    impatient = FlightSql(settings_of(engine), timeout=3)
+    with pytest.raises(TransientError, match="timed out"):
+        impatient.query(sql)
+    impatient.close()
+    states = "SELECT status FROM sys.jobs WHERE query LIKE 'SELECT SUM(a.n * b.n%'"
+    deadline = time.monotonic() + 20
+    while (state := [row["status"] for row in dremio.query(states).to_pylist()]) != ["CANCELED"]:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.1)
 
 
 @pytest.mark.slow

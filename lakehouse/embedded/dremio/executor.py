@@ -17,7 +17,10 @@ from lakehouse.embedded.dremio.sql.model import SqlError
 BATCH_ROWS = 65_536
 _MEMORY_SHARE = 0.35
 _LOOK_EVERY = 100
-_CACHED = "SELECT coalesce(sum(memory_usage_bytes), 0) FROM duckdb_memory() WHERE tag IN ('OBJECT_CACHE', 'EXTERNAL_FILE_CACHE')"
+_CACHED = """
+SELECT coalesce(sum(memory_usage_bytes), 0) FROM duckdb_memory()
+WHERE tag IN ('OBJECT_CACHE', 'EXTERNAL_FILE_CACHE')
+"""
 
 
 class Executor:

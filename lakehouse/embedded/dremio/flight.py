@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +18,7 @@ from lakehouse.embedded.dremio.flight_sql import statement_of, ticket_of
 from lakehouse.embedded.dremio.jobs import Jobs
 from lakehouse.embedded.dremio.sql.model import SqlError
 
+_LOOK_SECONDS = 0.1
 NANOSECONDS = "timestamps-ns"
 """The routing tag of clients that know timestamps in nanoseconds only, as sqlalchemy-dremio; a tag is nothing else here."""
 
@@ -96,22 +100,54 @@ class FlightServer(fl.FlightServerBase):
         return fl.SchemaResult(self.get_flight_info(context, descriptor).schema)
 
     def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
-        """Run a planned statement and stream its rows."""
+        """Run a planned statement and stream its rows; one whose client goes away before the first is stopped."""
         job_id = statement_of(ticket.ticket) or ticket.ticket.decode("utf-8", errors="replace")
         schema, batches = self._guarded(lambda: self._jobs.stream(job_id))
         if context.get_middleware("user").nanoseconds:
             schema = in_nanoseconds(schema)
             batches = (batch.cast(schema) for batch in batches)
-        return fl.GeneratorStream(schema, self._stream(batches))
+        with self._stopped_with(context, job_id), _told():
+            first = next(batches)
+        return fl.GeneratorStream(schema, self._stream(first, batches))
 
-    def _stream(self, batches: Any) -> Any:
+    def _stream(self, first: pa.RecordBatch, rest: Any) -> Any:
+        with closing(rest), _told():
+            yield first
+            yield from rest
+
+    @contextmanager
+    def _stopped_with(self, context: fl.ServerCallContext, job_id: str) -> Iterator[None]:
+        """The job is cancelled when the call is.
+
+        Nothing may ask a call whether it is cancelled once it has been answered: the process would crash.
+        """
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_LOOK_SECONDS):
+                if context.is_cancelled():
+                    self._jobs.cancel(job_id)
+                    return
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
         try:
-            yield from batches
-        except (SqlError, pa.ArrowException) as error:
-            raise fl.FlightServerError(str(error)) from None
+            yield
+        finally:
+            over.set()
+            watcher.join()
 
     def _guarded(self, work: Any) -> Any:
         try:
             return work()
         except (SqlError, RestError) as error:
             raise pa.ArrowInvalid(str(error)) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """The engine's error, in one line of Flight's."""
+    try:
+        yield
+    except (SqlError, pa.ArrowException) as error:
+        raise fl.FlightServerError(str(error)) from None
