@@ -13,12 +13,11 @@ from lakehouse.observability.logs.record import LogRecord, record_id
 from lakehouse.observability.logs.store import open_log_store
 from lakehouse.settings import load_settings
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path))
+    now = datetime.now(UTC).replace(microsecond=0)
     lines = [
         (120, "ERROR", "airbyte", "sync of shop failed: the source is down"),
         (60, "ERROR", "dbt", "model fct_orders failed"),
@@ -30,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         [
             LogRecord(
                 id=record_id("test", number),
-                timestamp=NOW - timedelta(minutes=minutes),
+                timestamp=now - timedelta(minutes=minutes),
                 level=level,
                 service=service,
                 message=message,
