@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lakehouse.observability.logs.query import LogQuery
     from lakehouse.observability.logs.record import LogRecord
 
@@ -55,6 +53,7 @@ def search(
     """Find records in the logs of everything: the newest that fit, in the order they were written."""
     from lakehouse.errors import ConfigurationError
     from lakehouse.observability.logs.follow import follow as follow_store
+    from lakehouse.observability.logs.moment import moment
     from lakehouse.observability.logs.query import LogQuery
     from lakehouse.observability.logs.store import open_log_store
     from lakehouse.settings import load_settings
@@ -68,7 +67,7 @@ def search(
         "connection_id": connection_id, "run_id": run_id, "asset": asset, "partition": partition,
     }  # fmt: skip
     chosen = {name: tuple(values) for name, values in fields.items() if values}
-    query = LogQuery(text, chosen, _moment(since, "--since"), _moment(until, "--until"))
+    query = LogQuery(text, chosen, moment(since, "--since"), moment(until, "--until"))
     store = open_log_store(load_settings())
     try:
         if by:
@@ -170,24 +169,3 @@ def _plain(record: LogRecord) -> dict[str, Any]:
     import msgspec
 
     return dict(msgspec.to_builtins(record))
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    from datetime import UTC, datetime
-
-    from lakehouse.catalog.meta import parse_duration
-    from lakehouse.errors import ConfigurationError
-
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    except ValueError:
-        pass
-    try:
-        ago = parse_duration(text)
-    except ValueError as error:
-        problem = f"{error}; or a time stamp such as 2026-11-28T10:00"
-        raise ConfigurationError(problem, where=option) from None
-    return datetime.now(UTC) - ago

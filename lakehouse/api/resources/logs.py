@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -10,8 +9,8 @@ import msgspec
 from lakehouse.api.operation import Limit
 from lakehouse.api.platform import Platform
 from lakehouse.api.problems import ApiError
-from lakehouse.catalog.meta import parse_duration
 from lakehouse.errors import ConfigurationError
+from lakehouse.observability.logs.moment import moment
 from lakehouse.observability.logs.query import LogQuery
 from lakehouse.observability.logs.record import KEYWORDS, LogRecord
 
@@ -84,21 +83,6 @@ def _query(wanted: _Wanted) -> LogQuery:
         name: (value,) for name, value in given.items() if value is not None
     }
     try:
-        return LogQuery(wanted.text, fields, _moment(wanted.since, "since"), _moment(wanted.until, "until"))
+        return LogQuery(wanted.text, fields, moment(wanted.since, "since"), moment(wanted.until, "until"))
     except ConfigurationError as error:
         raise ApiError(400, str(error)) from None
-
-
-def _moment(text: str | None, name: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    except ValueError:
-        pass
-    try:
-        ago = parse_duration(text)
-        return datetime.now(UTC) - ago
-    except (ValueError, OverflowError) as error:
-        raise ApiError(400, f"{name}: {error}; or a time stamp such as 2026-11-28T10:00") from None
