@@ -123,10 +123,10 @@ def test_a_wrong_token_is_told_and_the_right_one_lets_in(seen: Browser, axe: Non
 
 
 def test_every_section_is_there_and_nothing_complains(seen: Browser) -> None:
+    page = logged_in(seen)  # before, the browser itself tells of the 401 that asks for a token
     said: list[str] = []
-    seen.page.on("console", lambda message: said.append(message.text))
-    seen.page.on("pageerror", lambda error: said.append(str(error)))
-    page = logged_in(seen)
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
     page.reload()
     for name in SECTIONS:
         assert page.get_by_role("heading", name=name, exact=True).is_visible()
