@@ -82,7 +82,9 @@ class Warehouse:
             instance=self.instance,
             selection=dg.AssetSelection.assets(*keys),
             resources={"lakehouse": LakehouseResource(home=str(self.home))},
-            run_config={"ops": {op: {"config": {"full_refresh": full_refresh}} for op in ops}},
+            run_config={"ops": {op: {"config": {"full_refresh": True}} for op in ops}}
+            if full_refresh
+            else {},
             tags={
                 "dagster/asset_partition_range_start": days[0],
                 "dagster/asset_partition_range_end": days[1],

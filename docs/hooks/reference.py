@@ -58,7 +58,7 @@ def settings() -> str:
 
 def meta() -> str:
     """The declarations of lakehouse/catalog/meta.py, each with its fields."""
-    tops = [declared.TableMeta, declared.ModelMeta, declared.ExposureMeta]
+    tops = [declared.TableMeta, declared.PlatformMeta, declared.ModelMeta, declared.ExposureMeta]
     others = [kind for kind in _models(declared) if kind not in tops]
     sections = [_section(kind) for kind in (*tops, *others)]
     return "\n\n".join([

@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from lakehouse.api.graph import Graph
 from lakehouse.defs.checks.lag import NAME as LAG_CHECK
+from lakehouse.defs.declared_graph import Graph
 from lakehouse.defs.monitoring.freshness_state import freshness_of
 from lakehouse.defs.policies import freshness_policy
 

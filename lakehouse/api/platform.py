@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.api.graph import Graph, graph_of
 from lakehouse.api.kept import FRESH_SECONDS, Remembered
-from lakehouse.api.warehouse import Warehouse
 from lakehouse.catalog.manifest import load_catalog
+from lakehouse.defs.declared_graph import Graph, graph_of
 from lakehouse.defs.project import PROJECT_DIR, prepared_manifest
 from lakehouse.lake.usage import usage_by_layer
+from lakehouse.observability.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -20,7 +20,7 @@ from lakehouse.catalog.charts import (
     TableChart,
     parse_metric,
 )
-from lakehouse.catalog.datasets import Catalog, Dashboard, Model
+from lakehouse.catalog.datasets import Catalog, Dashboard, Model, PlatformTable
 from lakehouse.errors import ConfigurationError
 
 FOLDER = "dashboards"
@@ -28,13 +28,17 @@ _NUMBERS = ("tinyint", "smallint", "int", "integer", "bigint", "float", "double"
 _TIMES = ("date", "timestamp")
 
 
+Shown = Model | PlatformTable
+"""What a chart may be over."""
+
+
 @dataclass(frozen=True)
 class DeclaredBoard:
-    """A dashboard's content beside its exposure, and the models that its charts are over."""
+    """A dashboard's content beside its exposure, and the datasets that its charts are over."""
 
     dashboard: Dashboard
     board: Board
-    models: dict[str, Model]
+    datasets: dict[str, Shown]
 
 
 def load_boards(project_dir: Path, catalog: Catalog) -> dict[str, DeclaredBoard]:
@@ -85,12 +89,13 @@ def _checked(board: Board, path: Path, catalog: Catalog) -> DeclaredBoard:
             remedy=f"known are {', '.join(exposures)}",
         )
     dashboard = exposures[board.dashboard]
-    known = {model.name: model for model in catalog.models if model.key in dashboard.upstream}
+    shown: tuple[Shown, ...] = (*catalog.models, *catalog.platform)
+    known = {dataset.name: dataset for dataset in shown if dataset.key in dashboard.upstream}
     for name, chart in board.charts.items():
         key = f"charts.{name}"
         if chart.dataset not in known:
             raise ConfigurationError(
-                f"{chart.dataset} is no model that {dashboard.name} depends on",
+                f"{chart.dataset} is no dataset that {dashboard.name} depends on",
                 where=_at(path, f"{key}.dataset"),
                 remedy=f"name one of {', '.join(known)}, or add it to the exposure's depends_on",
             )
@@ -104,7 +109,7 @@ def _checked(board: Board, path: Path, catalog: Catalog) -> DeclaredBoard:
             )
     _require_rows(board, path)
     used = {chart.dataset for chart in board.charts.values()}
-    return DeclaredBoard(dashboard, board, {name: model for name, model in known.items() if name in used})
+    return DeclaredBoard(dashboard, board, {name: found for name, found in known.items() if name in used})
 
 
 def _columns_of(chart: Chart) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -128,16 +133,16 @@ def _columns_of(chart: Chart) -> Iterator[tuple[str, str, tuple[str, ...]]]:
             pass
 
 
-def _require(model: Model, name: str, kinds: tuple[str, ...], where: str) -> None:
-    columns = {column.name: column.type for column in model.columns}
+def _require(dataset: Shown, name: str, kinds: tuple[str, ...], where: str) -> None:
+    columns = {column.name: column.type for column in dataset.columns}
     if name not in columns:
         raise ConfigurationError(
-            f"{model.name} has no column {name}", where=where, remedy=f"it has {', '.join(columns)}"
+            f"{dataset.name} has no column {name}", where=where, remedy=f"it has {', '.join(columns)}"
         )
     kind = columns[name].partition("(")[0].strip()
     if kinds and kind not in kinds:
         raise ConfigurationError(
-            f"column {name} of {model.name} is {kind or 'of no declared type'}",
+            f"column {name} of {dataset.name} is {kind or 'of no declared type'}",
             where=where,
             remedy=f"allowed are {', '.join(kinds)}",
         )

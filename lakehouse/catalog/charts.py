@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Grain = Literal["day", "week", "month", "quarter", "year"]
+Grain = Literal["hour", "day", "week", "month", "quarter", "year"]
 AGGREGATES = ("count", "count_distinct", "sum", "avg", "min", "max")
 _METRIC = re.compile(rf"^({'|'.join(AGGREGATES)})\((\*|[a-z_][a-z0-9_]*)\)$")
 

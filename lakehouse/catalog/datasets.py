@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from lakehouse.catalog.meta import Contract, Freshness, PartitionBy, Reconciliation, Reflection, Tier
+from lakehouse.catalog.meta import (
+    Contract,
+    Freshness,
+    PartitionBy,
+    PlatformRecords,
+    Reconciliation,
+    Reflection,
+    Tier,
+)
 
 Layer = Literal["landing", "bronze", "silver", "gold", "reflections", "serving"]
 Key = tuple[str, ...]
+PLATFORM = "platform"
+"""The dbt source of what the platform knows of itself."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,26 @@ class BronzeTable:
     def landing_key(self) -> Key:
         """The upstream asset: the landed stream."""
         return landing_key(self.source, self.stream)
+
+
+@dataclass(frozen=True)
+class PlatformTable:
+    """A dbt source table that the platform fills with what it knows of itself."""
+
+    relation: Relation
+    records: PlatformRecords
+    description: str
+    columns: tuple[Column, ...]
+    owner: str | None
+    freshness: Freshness | None
+
+    @property
+    def name(self) -> str:
+        return self.relation.name
+
+    @property
+    def key(self) -> Key:
+        return "bronze", PLATFORM, self.records
 
 
 @dataclass(frozen=True)
@@ -135,6 +165,7 @@ class Catalog:
     bronze: tuple[BronzeTable, ...]
     models: tuple[Model, ...]
     dashboards: tuple[Dashboard, ...]
+    platform: tuple[PlatformTable, ...] = ()
 
     @property
     def by_key(self) -> dict[Key, BronzeTable | Model]:

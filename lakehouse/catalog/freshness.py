@@ -42,6 +42,7 @@ def declared_freshness(catalog: Catalog) -> dict[Key, Freshness]:
     for table in catalog.bronze:
         if table.freshness:
             found[table.key] = found[table.landing_key] = table.freshness
+    found |= {table.key: table.freshness for table in catalog.platform if table.freshness}
     for model in catalog.models:
         if model.freshness:
             found |= dict.fromkeys(

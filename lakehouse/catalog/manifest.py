@@ -9,8 +9,18 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from lakehouse.catalog.datasets import BronzeTable, Catalog, Column, Dashboard, Key, Model, Relation
-from lakehouse.catalog.meta import ExposureMeta, ModelMeta, TableMeta
+from lakehouse.catalog.datasets import (
+    PLATFORM,
+    BronzeTable,
+    Catalog,
+    Column,
+    Dashboard,
+    Key,
+    Model,
+    PlatformTable,
+    Relation,
+)
+from lakehouse.catalog.meta import ExposureMeta, ModelMeta, PlatformMeta, TableMeta
 from lakehouse.catalog.periods import refuse_unsupported
 from lakehouse.errors import ConfigurationError
 
@@ -32,9 +42,12 @@ def load_catalog(manifest_path: Path) -> Catalog:
             "no dbt manifest", where=str(manifest_path), remedy="run `dbt parse` in dbt_project/"
         )
     manifest = json.loads(manifest_path.read_text())
-    bronze = tuple(_bronze(node) for node in manifest["sources"].values() if "lakehouse" in _meta(node))
+    tables = [node for node in manifest["sources"].values() if "lakehouse" in _meta(node)]
+    platform = {node["unique_id"]: _platform(node) for node in tables if _is_of_the_platform(node)}
+    bronze = tuple(_bronze(node) for node in tables if node["unique_id"] not in platform)
     nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in ("model", "snapshot")]
     keys: dict[str, Key] = {table.unique_id: table.key for table in bronze}
+    keys |= {unique_id: table.key for unique_id, table in platform.items()}
     keys |= {node["unique_id"]: (_layer(node), _name(node)) for node in nodes}
     models = tuple(_model(node, keys) for node in nodes)
     places = {node["unique_id"]: _place(node) for node in (*nodes, *manifest["sources"].values())}
@@ -49,13 +62,37 @@ def load_catalog(manifest_path: Path) -> Catalog:
         dashboards=tuple(
             _dashboard(node, keys) for node in manifest["exposures"].values() if node["type"] == "dashboard"
         ),
+        platform=tuple(platform.values()),
     )
     _refuse_unknown_datasets(catalog, manifest)
     return catalog
 
 
-def _bronze(node: dict[str, Any]) -> BronzeTable:
-    meta = _validated(TableMeta, node)
+def _is_of_the_platform(node: dict[str, Any]) -> bool:
+    declared = _meta(node)["lakehouse"]
+    return isinstance(declared, dict) and "platform" in declared
+
+
+def _platform(node: dict[str, Any]) -> PlatformTable:
+    meta = _validated(PlatformMeta, node)
+    if (node["source_name"], _table(node)) != (PLATFORM, meta.platform):
+        raise ConfigurationError(
+            f"meta.lakehouse.platform is {meta.platform}",
+            where=_place(node),
+            remedy=f"declare it as the table platform__{meta.platform} of the source platform",
+        )
+    return PlatformTable(
+        relation=_relation(node),
+        records=meta.platform,
+        description=node["description"],
+        columns=_columns(node),
+        owner=meta.owner,
+        freshness=meta.freshness,
+    )
+
+
+def _table(node: dict[str, Any]) -> str:
+    """The table of a source without the prefix of its name, which every bronze table has."""
     source, prefix = node["source_name"], f"{node['source_name']}__"
     if node["schema"] != "bronze" or not node["identifier"].startswith(prefix):
         raise ConfigurationError(
@@ -63,10 +100,21 @@ def _bronze(node: dict[str, Any]) -> BronzeTable:
             where=f"{node['original_file_path']}: source {source}, table {node['name']}",
             remedy=f"declare schema bronze and a table named {prefix}<table>",
         )
+    return str(node["identifier"].removeprefix(prefix))
+
+
+def _bronze(node: dict[str, Any]) -> BronzeTable:
+    meta = _validated(TableMeta, node)
+    if node["source_name"] == PLATFORM:
+        raise ConfigurationError(
+            f"source {PLATFORM} is that of the platform's own records",
+            where=_place(node),
+            remedy="give yours another name",
+        )
     return BronzeTable(
         relation=_relation(node),
-        source=source,
-        table=node["identifier"].removeprefix(prefix),
+        source=node["source_name"],
+        table=_table(node),
         connection=meta.connection,
         stream=meta.stream,
         primary_key=meta.primary_key,

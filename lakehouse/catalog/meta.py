@@ -224,6 +224,18 @@ class TableMeta(_Declaration):
     reconcile: tuple[Reconciliation, ...] = ()
 
 
+PlatformRecords = Literal["syncs", "runs", "freshness", "reflections"]
+"""What the platform tells of itself."""
+
+
+class PlatformMeta(_Declaration):
+    """`meta.lakehouse` of a dbt source table that the platform fills with what it knows of itself."""
+
+    platform: PlatformRecords
+    freshness: Freshness | None = None
+    owner: Owner | None = None
+
+
 class Unified(_Declaration):
     """A lambda view: hot rows from bronze, cold rows from the batch (dbt_project/macros/unified.sql).
 

@@ -57,7 +57,7 @@ def written(project: Path, name: str = "sales.yml", **changes: Any) -> Path:
 def test_a_dashboard_has_the_models_that_its_charts_are_over(tmp_path: Path) -> None:
     declared = load_boards(written(tmp_path), catalog())["sales"]
     assert declared.dashboard.label == "Sales"
-    assert list(declared.models) == ["fct_orders"]
+    assert list(declared.datasets) == ["fct_orders"]
     assert load_boards(tmp_path / "without", catalog()) == {}
 
 
@@ -70,7 +70,7 @@ def test_a_dashboard_has_the_models_that_its_charts_are_over(tmp_path: Path) -> 
         ({"metrics": {"n": "sum(price)"}}, "charts.daily.metrics.n: fct_orders has no column price"),
         ({"metrics": {"n": "median(amount)"}}, "charts.daily.metrics.n: 'median(amount)' is no metric; write count(*) or"),
         ({"last": {"column": "amount", "days": 3}}, "charts.daily.last.column: column amount of fct_orders is decimal"),
-        ({"dataset": "dim_products"}, "charts.daily.dataset: dim_products is no model that sales depends on; name one of"),
+        ({"dataset": "dim_products"}, "charts.daily.dataset: dim_products is no dataset that sales depends on; name one of"),
         ({"colour": "red"}, "charts.daily.colour: unknown key"),
         ({"type": "radar"}, "charts.daily: Input tag 'radar'"),
     ],

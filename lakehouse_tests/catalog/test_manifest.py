@@ -32,6 +32,18 @@ def source(**meta: Any) -> dict[str, Any]:
     }
 
 
+def own(**meta: Any) -> dict[str, Any]:
+    """A table of the platform's own records."""
+    return {
+        **source(),
+        "unique_id": "source.lakehouse.platform.platform__syncs",
+        "source_name": "platform",
+        "name": "platform__syncs",
+        "identifier": "platform__syncs",
+        "meta": {"lakehouse": {"platform": "syncs", **meta}},
+    }
+
+
 def model(**meta: Any) -> dict[str, Any]:
     return {
         "unique_id": "model.lakehouse.fct_orders",
@@ -95,6 +107,13 @@ def test_datasets_and_their_keys(tmp_path: Path) -> None:
     assert catalog.model("fct_orders").upstream == (orders.key,)
 
 
+def test_the_platforms_own_records(tmp_path: Path) -> None:
+    catalog = load_catalog(manifest(tmp_path, own(owner="team:data"), source()))
+    (table,) = catalog.platform
+    assert (table.key, table.records, table.owner) == (("bronze", "platform", "syncs"), "syncs", "team:data")
+    assert [found.key for found in catalog.bronze] == [("bronze", "shop", "orders")]
+
+
 def test_a_contract(tmp_path: Path) -> None:
     amount = {"name": "amount", "type": "decimal(10,2)", "nullable": False}
     declared = {"columns": [amount], "drift": {"new": "fail"}}
@@ -110,6 +129,10 @@ def test_a_contract(tmp_path: Path) -> None:
     ("node", "line"),
     [
         (source(primry_key=["x"]), "models/sources.yml: shop__orders: meta.lakehouse.primry_key: unknown key; known"),
+        (own(conection="x"), "meta.lakehouse.conection: unknown key; known are freshness, owner, platform"),
+        (own(platform="syncz"), "meta.lakehouse.platform: Input should be 'syncs', 'runs', 'freshness' or 'reflections'"),
+        ({**source(), "source_name": "platform", "identifier": "platform__x"}, "source platform is that of the platform's own"),
+        (own(platform="runs"), "declare it as the table platform__runs of the source platform"),
         (source(contract={"colums": {}}), "meta.lakehouse.contract.colums: unknown key; known are columns, drift"),
         (source(contract={"drift": {"gone": "warn"}}), "contract.drift.gone: unknown key; known are dropped, new, retyped"),
         (source(contract={"columns": [{"name": "x", "typ": "int"}]}), "columns.0.typ: unknown key; known are name, nullable"),

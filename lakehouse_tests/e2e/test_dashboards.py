@@ -40,7 +40,7 @@ KEY = dg.AssetKey(["serving", SLUG])
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     with running_warehouse(tmp_path_factory.mktemp("warehouse")) as made:
-        make_gold(made.engine, declared_boards()[SLUG].models, datetime.now(UTC).date())
+        make_gold(made.engine, declared_boards()[SLUG].datasets, datetime.now(UTC).date())
         yield made
 
 
@@ -185,7 +185,7 @@ def test_a_chart_without_its_table_fails_the_check_by_name(
 def test_without_superset_the_asset_says_so(warehouse: Warehouse, tmp_path: Path) -> None:
     lines = (warehouse.home / "lakehouse.env").read_text().splitlines(keepends=True)
     (tmp_path / "lakehouse.env").write_text("".join(line for line in lines if "SUPERSET" not in line))
-    make_again = declared_boards()[SLUG].models["customer_metrics"]
+    make_again = declared_boards()[SLUG].datasets["customer_metrics"]
     warehouse.engine.rows(f"CREATE TABLE {make_again.relation} AS SELECT 1 AS customer_id")
     result = materialized(tmp_path)
     assert result.success

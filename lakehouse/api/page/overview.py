@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from lakehouse.api.graph import LAYERS
 from lakehouse.api.operation import Nothing
 from lakehouse.api.platform import Platform
 from lakehouse.api.resources.alerts import AlertList, Alerts
@@ -23,6 +22,7 @@ from lakehouse.api.resources.warehouse import (
     SlowQueryList,
     WarehouseOperations,
 )
+from lakehouse.defs.declared_graph import LAYERS
 from lakehouse.errors import LakehouseError
 from lakehouse.lake.usage import Usage
 

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from lakehouse.api.facts import Fact, Facts
-from lakehouse.api.graph import Dataset as Declared
-from lakehouse.api.graph import Graph
 from lakehouse.api.operation import Limit, Offset
 from lakehouse.api.platform import Platform
 from lakehouse.api.problems import ApiError
 from lakehouse.catalog.datasets import Layer
+from lakehouse.defs.declared_graph import Dataset as Declared
+from lakehouse.defs.declared_graph import Graph
 
 DatasetKey = Annotated[
     str,

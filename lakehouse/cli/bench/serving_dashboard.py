@@ -32,7 +32,9 @@ _DRAWN = """charts => {
 
 
 def dashboard() -> list[Result]:
-    """Its page with Superset's cache empty, and from the list of dashboards when it has every answer; at scale 1.
+    """Its page with Superset's cache empty, then from the list of dashboards when it has every answer; at scale 1.
+
+    `warm` is in a window that has shown it before; in a new one the browser has to read Superset's program first.
 
     Raises:
         PermanentError: no chromium or playwright here, or the dashboard does not come.
@@ -63,10 +65,11 @@ def dashboard() -> list[Result]:
             for answer in (home.path / "superset" / "cache").iterdir():
                 answer.unlink()
             cold = page_seconds(page, settings, charts)
-            warm = min(click_seconds(page, settings, charts) for _ in range(_REPEATS))
+            new_window, warm = click_seconds(page, settings, charts)
     return [
         at_most("serving.dashboard.cold", cold, COLD_SECONDS, goal=1.0, of="the budget"),
         at_most("serving.dashboard.warm", warm, WARM_SECONDS, goal=1.0, of="the budget"),
+        at_most("serving.dashboard.warm.new_window", new_window, WARM_SECONDS, goal=1.0, of="the budget"),
         at_most("serving.dashboard.data", asked, bare, goal=20.0, of="the same statements over bare Flight"),
     ]
 
@@ -111,14 +114,21 @@ def page_seconds(page: Page, settings: Settings, charts: int) -> float:
     return _until_drawn(page, charts, started)
 
 
-def click_seconds(page: Page, settings: Settings, charts: int) -> float:
-    """From the click in the list of dashboards until every chart shows its data."""
+def click_seconds(page: Page, settings: Settings, charts: int) -> tuple[float, float]:
+    """From the click in the list of dashboards until every chart shows its data: in a new window, and again in it."""
     page.goto(f"{settings.superset.url}/dashboard/list/", wait_until="networkidle")
-    link = page.locator(f"a[href*='/superset/dashboard/{SLUG}']").first
-    link.wait_for()
-    started = time.monotonic()
-    link.click(no_wait_after=True)
-    return _until_drawn(page, charts, started)
+    seconds = []
+    for _ in range(1 + _REPEATS):
+        link = page.locator(f"a[href*='/superset/dashboard/{SLUG}']").first
+        link.wait_for()
+        started = time.monotonic()
+        link.click(no_wait_after=True)
+        seconds.append(_until_drawn(page, charts, started))
+        page.wait_for_load_state("networkidle")
+        page.go_back()
+        page.wait_for_url("**/dashboard/list/**")
+        page.wait_for_load_state("networkidle")
+    return seconds[0], min(seconds[1:])
 
 
 def _until_drawn(page: Page, charts: int, started: float) -> float:

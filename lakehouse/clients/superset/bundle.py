@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import yaml
 
-from lakehouse.catalog.boards import DeclaredBoard
+from lakehouse.catalog.boards import DeclaredBoard, Shown
 from lakehouse.catalog.charts import Board, Chart, NumberChart
 from lakehouse.catalog.datasets import Model
 from lakehouse.clients.superset.charts import form_of, query_context_of, viz_type
@@ -66,10 +66,10 @@ def bundle_of(declared: DeclaredBoard, settings: Settings, password: str) -> Bun
         "metadata.yaml": {"version": "1.0.0", "type": "assets", "timestamp": "2020-01-01T00:00:00+00:00"},
         _DATABASE_FILE: _database(settings),
     }
-    for model in declared.models.values():
-        files[f"datasets/lakehouse/{model.name}.yaml"] = _dataset(model)
+    for dataset in declared.datasets.values():
+        files[f"datasets/lakehouse/{dataset.name}.yaml"] = _dataset(dataset)
     for name, chart in declared.board.charts.items():
-        files[f"charts/{slug}__{name}.yaml"] = _chart(slug, name, chart, declared.models[chart.dataset])
+        files[f"charts/{slug}__{name}.yaml"] = _chart(slug, name, chart, declared.datasets[chart.dataset])
     digest = hashlib.sha256(
         json.dumps([files, _dashboard(declared, ""), password], sort_keys=True).encode()
     ).hexdigest()[:16]
@@ -110,14 +110,14 @@ def _database(settings: Settings) -> _Json:
     }
 
 
-def _dataset(model: Model) -> _Json:
-    temporal = [column.name for column in model.columns if column.type in ("date", "timestamp")]
-    main = model.partition_by.column if model.partition_by else None
+def _dataset(shown: Shown) -> _Json:
+    temporal = [column.name for column in shown.columns if column.type in ("date", "timestamp")]
+    main = shown.partition_by.column if isinstance(shown, Model) and shown.partition_by else None
     return {
-        # Superset's SQLite metadata allows a name once in all: models' names are unique in the project.
-        "table_name": model.name,
-        "schema": f"{model.relation.database}.{model.relation.schema}",
-        "description": model.description,
+        # Superset's SQLite metadata allows a name once in all: they are unique in the project.
+        "table_name": shown.name,
+        "schema": f"{shown.relation.database}.{shown.relation.schema}",
+        "description": shown.description,
         "main_dttm_col": main or (temporal[0] if temporal else None),
         "columns": [
             {
@@ -130,23 +130,23 @@ def _dataset(model: Model) -> _Json:
                 "filterable": True,
                 "description": column.description,
             }
-            for column in model.columns
+            for column in shown.columns
         ],
         "metrics": [{"metric_name": "count", "expression": "COUNT(*)", "verbose_name": "COUNT(*)"}],
-        "uuid": identity("dataset", *model.relation.parts),
+        "uuid": identity("dataset", *shown.relation.parts),
         "database_uuid": identity("database"),
         "version": "1.0.0",
     }
 
 
-def _chart(slug: str, name: str, chart: Chart, model: Model) -> _Json:
+def _chart(slug: str, name: str, chart: Chart, dataset: Shown) -> _Json:
     return {
         "slice_name": chart.title,
         "viz_type": viz_type(chart),
-        "params": form_of(chart, model),
-        "query_context": json.dumps(query_context_of(chart, model)),
+        "params": form_of(chart, dataset),
+        "query_context": json.dumps(query_context_of(chart, dataset)),
         "uuid": identity("chart", slug, name),
-        "dataset_uuid": identity("dataset", *model.relation.parts),
+        "dataset_uuid": identity("dataset", *dataset.relation.parts),
         "is_managed_externally": True,
         "version": "1.0.0",
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lakehouse.catalog.boards import metrics_of
+from lakehouse.catalog.boards import Shown, metrics_of
 from lakehouse.catalog.charts import (
     BarChart,
     Chart,
@@ -19,9 +19,8 @@ from lakehouse.catalog.charts import (
     PieChart,
     TableChart,
 )
-from lakehouse.catalog.datasets import Model
 
-GRAINS = {"day": "P1D", "week": "P1W", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
+GRAINS = {"hour": "PT1H", "day": "P1D", "week": "P1W", "month": "P1M", "quarter": "P3M", "year": "P1Y"}
 _LINE_ROWS = 10_000
 _Json = dict[str, Any]
 
@@ -37,7 +36,7 @@ def viz_type(chart: Chart) -> str:
     }[chart.type]
 
 
-def form_of(chart: Chart, model: Model) -> _Json:
+def form_of(chart: Chart, dataset: Shown) -> _Json:
     """The form (`params`): what the chart shows and how."""
     common: _Json = {
         "viz_type": viz_type(chart),
@@ -61,6 +60,7 @@ def form_of(chart: Chart, model: Model) -> _Json:
                 "x_axis_time_format": "smart_date",
                 "y_axis_format": "SMART_NUMBER",
                 "rich_tooltip": True,
+                "markerEnabled": True,  # a line of one point is otherwise none
             }
         case BarChart():
             return common | {
@@ -88,7 +88,7 @@ def form_of(chart: Chart, model: Model) -> _Json:
                 "legendOrientation": "top",
             }
         case TableChart():
-            decimals = {column.name for column in model.columns if column.type.startswith("decimal")}
+            decimals = {column.name for column in dataset.columns if column.type.startswith("decimal")}
             return common | {
                 "query_mode": "raw",
                 "all_columns": list(chart.columns),
@@ -103,13 +103,13 @@ def form_of(chart: Chart, model: Model) -> _Json:
             }
 
 
-def query_context_of(chart: Chart, model: Model) -> _Json:
+def query_context_of(chart: Chart, dataset: Shown) -> _Json:
     """The query that Superset's browser code makes of the form; the data set is filled in by the import."""
     return {
         "datasource": {"id": 0, "type": "table"},
         "force": False,
         "queries": [_query(chart)],
-        "form_data": form_of(chart, model),
+        "form_data": form_of(chart, dataset),
         "result_format": "json",
         "result_type": "full",
     }

@@ -10,6 +10,7 @@ import dagster as dg
 from lakehouse.defs.automation.conditions import REFRESH_ON_STALE, each_tick, propagate
 from lakehouse.defs.automation.environments import Environment, here
 from lakehouse.defs.automation.tiers import CRON, tiers
+from lakehouse.defs.platform.assets import GROUP as PLATFORM
 from lakehouse.defs.project import declared_datasets
 
 
@@ -23,9 +24,13 @@ def condition_of(spec: dg.AssetSpec, environment: Environment) -> Any:
     """The asset's condition in that environment; None where nothing evaluates any.
 
     Landing has none: its runs are syncs, which schedules start. Bronze has one only where no sensor of changes merges
-    what landed; where there is one, it also follows what anybody else changes in bronze.
+    what landed; where there is one, it also follows what anybody else changes in bronze. The platform's own records are
+    there for dashboards and are made where those are.
     """
     layer = spec.key.path[0]
+    if spec.group_name == PLATFORM:
+        runs = environment.runs("automation_serving")
+        return each_tick(CRON["every_15_minutes"], environment.timezone) if runs else None
     if layer == "bronze" and environment.runs("automation_bronze"):
         return _merge_of(spec, environment)
     if layer in ("silver", "gold") and environment.runs("automation_models"):

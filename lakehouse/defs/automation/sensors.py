@@ -6,13 +6,14 @@ import dagster as dg
 
 from lakehouse.defs.automation.environments import here
 from lakehouse.defs.automation.why import WHY, Why
+from lakehouse.defs.platform.assets import GROUP as PLATFORM
 
 LAYERS = {
     "automation_bronze": ("bronze",),
     "automation_models": ("silver", "gold"),
-    "automation_serving": ("reflections", "serving"),
+    "automation_serving": ("reflections", "serving", PLATFORM),
 }
-"""The layers whose conditions a sensor evaluates, by its name."""
+"""The groups whose conditions a sensor evaluates, by its name."""
 SECONDS = 30
 
 

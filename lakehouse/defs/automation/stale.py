@@ -1,7 +1,7 @@
 """Which assets, and which of their days, are behind what they are made of.
 
 Landing is always asked: only the source knows whether there is something new. Bronze is decided by the lake:
-what is landed and not merged. Everything downstream is decided by events: an asset is behind when it was
+what is landed and not merged. Everything else is decided by events: an asset is behind when it was
 never made, when its last run did not end well, when its code changed, or when something upstream changed
 after it was made. So a process that is killed at any moment leaves behind what it was making.
 """
@@ -15,7 +15,7 @@ from sys import maxsize
 
 import dagster as dg
 
-from lakehouse.catalog.datasets import BronzeTable
+from lakehouse.catalog.datasets import PLATFORM, BronzeTable
 from lakehouse.defs.automation.history import History
 from lakehouse.defs.automation.plan import Node, nodes_of
 from lakehouse.defs.partitions import keys_within, partitions_of
@@ -57,7 +57,7 @@ def stale_bronze(instance: dg.DagsterInstance, settings: Settings) -> dict[dg.As
 
 
 def stale_models(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[dg.AssetKey, Stale]:
-    """Everything downstream of bronze that is behind, upstream first."""
+    """Everything that is neither landed nor merged and is behind, upstream first."""
     return stale_nodes(nodes_of(defs), instance)
 
 
@@ -67,7 +67,7 @@ def stale_nodes(nodes: Mapping[dg.AssetKey, Node], instance: dg.DagsterInstance)
     history.look_at(nodes)
     found: dict[dg.AssetKey, Stale] = {}
     for node in nodes.values():
-        if node.key.path[0] in ("landing", "bronze"):
+        if _is_decided_elsewhere(node.key):
             continue
         if node.partitions is None:
             if _is_behind(node, history, found):
@@ -75,6 +75,11 @@ def stale_nodes(nodes: Mapping[dg.AssetKey, Node], instance: dg.DagsterInstance)
         elif days := _days_behind(node, node.partitions, history, found):
             found[node.key] = Stale(frozenset(days))
     return found
+
+
+def _is_decided_elsewhere(key: dg.AssetKey) -> bool:
+    """Landing and what is merged of it; the platform's own records are made of nothing that lands."""
+    return key.path[0] in ("landing", "bronze") and key.path[:2] != ["bronze", PLATFORM]
 
 
 def _is_behind(node: Node, history: History, stale: Mapping[dg.AssetKey, Stale]) -> bool:

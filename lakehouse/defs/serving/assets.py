@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.catalog.boards import DeclaredBoard
-from lakehouse.catalog.datasets import Catalog, Dashboard, Model
+from lakehouse.catalog.datasets import Catalog, Dashboard, Model, PlatformTable
 from lakehouse.defs.failures import as_failures
 from lakehouse.defs.project import declared_boards, declared_datasets
 from lakehouse.defs.resources import LakehouseResource
@@ -28,8 +28,10 @@ def defs() -> dg.Definitions:
 def dashboard_asset(
     dashboard: Dashboard, catalog: Catalog, declared: DeclaredBoard | None = None
 ) -> dg.AssetsDefinition:
-    """A dashboard downstream of its models and of the reflections that make them quick."""
+    """A dashboard downstream of its datasets and of the reflections that make them quick."""
     models = [model for model in catalog.models if model.key in dashboard.upstream]
+    platform = [table for table in catalog.platform if table.key in dashboard.upstream]
+    datasets: list[Model | PlatformTable] = [*models, *platform]
     reflections = [dg.AssetKey(model.reflection_key(r)) for model in models for r in model.reflections]
     shown = (
         ""
@@ -39,7 +41,7 @@ def dashboard_asset(
 
     @dg.asset(
         key=dg.AssetKey(dashboard.key),
-        deps=[*(_dep(model) for model in models), *reflections],
+        deps=[*(_dep(dataset) for dataset in datasets), *reflections],
         group_name="serving",
         kinds={"dashboard", "dremio", *(["superset"] if declared else [])},
         owners=[dashboard.owner] if dashboard.owner else [],
@@ -53,10 +55,10 @@ def dashboard_asset(
 
         metadata: dict[str, Any] = {}
         with as_failures(context), DremioClient(lakehouse.settings.dremio) as dremio:
-            for model in models:
+            for dataset in datasets:
                 started = time.monotonic()
-                metadata[f"rows/{model.name}"] = dremio.count(*model.relation.parts)
-                metadata[f"seconds/{model.name}"] = round(time.monotonic() - started, 3)
+                metadata[f"rows/{dataset.name}"] = dremio.count(*dataset.relation.parts)
+                metadata[f"seconds/{dataset.name}"] = round(time.monotonic() - started, 3)
         if declared is not None:
             with as_failures(context):
                 metadata |= _published(context, declared, lakehouse)
@@ -76,6 +78,7 @@ def _published(
     return publish(lakehouse.settings, declared)
 
 
-def _dep(model: Model) -> dg.AssetDep:
-    mapping = dg.AllPartitionMapping() if model.partition_by else None
-    return dg.AssetDep(dg.AssetKey(model.key), partition_mapping=mapping)
+def _dep(dataset: Model | PlatformTable) -> dg.AssetDep:
+    partitioned = isinstance(dataset, Model) and dataset.partition_by
+    mapping = dg.AllPartitionMapping() if partitioned else None
+    return dg.AssetDep(dg.AssetKey(dataset.key), partition_mapping=mapping)

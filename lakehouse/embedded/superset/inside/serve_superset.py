@@ -5,6 +5,7 @@ Run by the Python of Superset's environment. One process prepares and then serve
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -90,12 +91,14 @@ def main() -> None:
     if prepare(app):
         # Migrations configure logging for themselves and silence everything else: begin again without them.
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
+    gc.collect()
+    gc.freeze()  # what is loaded stays: looking through it again and again would hold up requests
     Server(
         app,
         {
             "bind": os.environ["SUPERSET_BIND"],
             "worker_class": "gthread",
-            "workers": 1,
+            "workers": 2,
             "threads": 8,
             "timeout": 120,
             "graceful_timeout": 5,

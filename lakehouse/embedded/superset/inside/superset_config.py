@@ -1,16 +1,22 @@
 """Superset's configuration: what the service hands over in its environment, and our dialects."""
 
 import os
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from lakehouse_dremio import register
+from lakehouse_events import LaterEventLogger
 from lakehouse_sql import DremioAsWritten
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 _HOME = Path(os.environ["SUPERSET_HOME"])
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SUPERSET_METADATA_URL"]
+EVENT_LOGGER = LaterEventLogger()
 
 # Nobody is let in without a login, and no form or call without its token.
 AUTH_ROLE_PUBLIC = "Public"
@@ -33,3 +39,11 @@ if os.environ.get("SUPERSET_DREMIO_DIALECT", "lakehouse") == "lakehouse":
     register()
 
 WELCOME_PAGE_LAST_TAB = "all"
+
+
+@event.listens_for(Engine, "connect")
+def _quick_commits(connection: Any, _record: Any) -> None:
+    """Whoever writes does not keep others from reading, and waits for no disk."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lakehouse.api.warehouse import Query, Use, uses_of
+from lakehouse.observability.warehouse import Query, Use, uses_of
 
 
 def query(job: str, seconds: float, datasets: str = "lake.gold.a", *, accelerated: bool = False) -> Query:

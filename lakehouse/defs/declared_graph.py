@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from lakehouse.catalog.datasets import BronzeTable, Catalog, Column, Dashboard, Key, Layer, Model
+from lakehouse.catalog.datasets import (
+    BronzeTable,
+    Catalog,
+    Column,
+    Dashboard,
+    Key,
+    Layer,
+    Model,
+    PlatformTable,
+)
 from lakehouse.catalog.freshness import declared_freshness, layer_default
 from lakehouse.catalog.meta import Freshness, PartitionBy
 from lakehouse.defs.policies import DEFAULT_OWNER
@@ -71,7 +80,10 @@ def graph_of(catalog: Catalog) -> Graph:
     promised = declared_freshness(catalog)
 
     def dataset(
-        key: Key, source: BronzeTable | Model | Dashboard, upstream: Iterable[Key], **more: object
+        key: Key,
+        source: BronzeTable | Model | PlatformTable | Dashboard,
+        upstream: Iterable[Key],
+        **more: object,
     ) -> Dataset:
         return Dataset(
             "/".join(key),
@@ -86,6 +98,8 @@ def graph_of(catalog: Catalog) -> Graph:
     for table in catalog.bronze:
         found.append(dataset(table.landing_key, table, (), connection=table.connection))
         found.append(dataset(table.key, table, [table.landing_key], **_table(table)))
+    for own in catalog.platform:
+        found.append(dataset(own.key, own, (), relation=str(own.relation), columns=own.columns))
     for model in catalog.models:
         found.append(dataset(model.key, model, model.upstream, **_table(model)))
         found += [

@@ -1,0 +1,1 @@
+"""The platform as a source: what it knows of its own work, as tables of the lake."""
