@@ -24,7 +24,7 @@ import lakehouse
 from lakehouse.client import Connection, Received, TerminalProgress, bound
 from lakehouse.clients.flight import FlightSql
 from lakehouse.errors import ConfigurationError, ServiceDownError, ServiceRefusedError
-from lakehouse.settings import DremioSettings
+from lakehouse.settings_sections import DremioSettings
 from lakehouse_tests.engine import PASSWORD, USER, Engine, free_port, running_engine
 
 ROOT = Path(lakehouse.__file__).parents[1]

@@ -34,7 +34,8 @@ from lakehouse.lake.merge import merge_table
 from lakehouse.lake.merge_spec import MergeSpec
 from lakehouse.observability.logs.archive import LogArchive
 from lakehouse.observability.metrics.lake import lake
-from lakehouse.settings import S3Settings, Settings
+from lakehouse.settings import Settings
+from lakehouse.settings_sections import S3Settings
 from lakehouse_tests.embedded.airbyte.fixtures import AirbyteServer, Connection, eventually
 from lakehouse_tests.engine import Engine, running_engine
 from lakehouse_tests.object_store import (

@@ -15,7 +15,8 @@ from lakehouse.client.progress import Progress
 from lakehouse.client.result import Result
 from lakehouse.clients.flight import FlightSql, LoginExpiredError
 from lakehouse.errors import TransientError
-from lakehouse.settings import DremioSettings, load_settings
+from lakehouse.settings import load_settings
+from lakehouse.settings_sections import DremioSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,22 +7,18 @@ API does not tell about a job, `POST <url>/api/v1/jobs/get`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
-import httpx
-
+from lakehouse.clients.airbyte_auth import PUBLIC, auth_of
 from lakehouse.clients.http import JsonApi, Service, one_line
 from lakehouse.errors import ConfigurationError, PermanentError, TransientError
-from lakehouse.settings import AirbyteSettings
+from lakehouse.settings_sections import AirbyteSettings
 
-PUBLIC = "/api/public/v1"
 PAGE = 100
-TOKEN_SECONDS = 150  # tokens live three minutes
 ASKING_SECONDS = 600.0  # a connector is started to answer, perhaps for the first time
 
 UNFINISHED = frozenset({"pending", "queued", "running", "incomplete"})
@@ -109,7 +105,7 @@ class AirbyteClient:
             else f"check user {settings.user!r} and LAKEHOUSE_AIRBYTE__PASSWORD"
         )
         service = Service(name="Airbyte", url=settings.url, credentials=credentials)
-        self._api = JsonApi(service, auth=_auth(settings), timeout=timeout, error_text=_error_text)
+        self._api = JsonApi(service, auth=auth_of(settings), timeout=timeout, error_text=_error_text)
 
     def __enter__(self) -> AirbyteClient:
         return self
@@ -340,45 +336,3 @@ def _error_text(body: Any) -> str | None:
     if not isinstance(body, dict):
         return None
     return body.get("detail") or body.get("message") or body.get("title")
-
-
-def _auth(settings: AirbyteSettings) -> httpx.Auth | None:
-    if settings.client_id:
-        if settings.client_secret is None:
-            raise ConfigurationError(
-                "is not set", where="LAKEHOUSE_AIRBYTE__CLIENT_SECRET", remedy="it belongs to the client id"
-            )
-        return _ClientCredentials(settings)
-    if settings.user and settings.password:
-        return httpx.BasicAuth(settings.user, settings.password.get_secret_value())
-    return None
-
-
-class _ClientCredentials(httpx.Auth):
-    """`POST /applications/token`, then a bearer token until shortly before it expires."""
-
-    requires_response_body = True
-
-    def __init__(self, settings: AirbyteSettings) -> None:
-        self._settings = settings
-        self._token: str | None = None
-        self._expires = 0.0
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._token is None or time.monotonic() > self._expires:
-            secret = self._settings.client_secret
-            answer = yield httpx.Request(
-                "POST",
-                f"{self._settings.url}{PUBLIC}/applications/token",
-                json={
-                    "client_id": self._settings.client_id,
-                    "client_secret": secret.get_secret_value() if secret else None,
-                },
-                extensions=request.extensions,
-            )
-            if answer.is_error:
-                return
-            self._token = answer.json()["access_token"]
-            self._expires = time.monotonic() + TOKEN_SECONDS
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        yield request

@@ -8,7 +8,7 @@ from typing import Any
 
 from lakehouse.clients.http import JsonApi, Service
 from lakehouse.errors import ServiceRefusedError, TransientError
-from lakehouse.settings import DagsterSettings
+from lakehouse.settings_sections import DagsterSettings
 
 FINISHED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 _PAGE = 100

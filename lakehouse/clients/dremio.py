@@ -19,7 +19,7 @@ import httpx
 from lakehouse.clients.flight import FlightSql, password_of
 from lakehouse.clients.http import JsonApi, Service, one_line
 from lakehouse.errors import ServiceRefusedError, TransientError
-from lakehouse.settings import DremioSettings
+from lakehouse.settings_sections import DremioSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.clients.http import one_line
 from lakehouse.errors import ServiceDownError, ServiceRefusedError, TransientError
-from lakehouse.settings import DremioSettings
+from lakehouse.settings_sections import DremioSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

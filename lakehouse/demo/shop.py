@@ -16,7 +16,7 @@ from psycopg import sql
 
 from lakehouse.demo.generator import generate
 from lakehouse.errors import PermanentError, ServiceDownError, ServiceRefusedError
-from lakehouse.settings import PostgresSettings
+from lakehouse.settings_sections import PostgresSettings
 
 DATABASE = "shop"
 _TABLES = ("customers", "products", "orders", "order_items")

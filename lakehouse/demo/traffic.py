@@ -13,7 +13,7 @@ import psycopg
 from lakehouse.demo.generator import STATUSES
 from lakehouse.demo.shop import connect
 from lakehouse.errors import ServiceDownError
-from lakehouse.settings import PostgresSettings
+from lakehouse.settings_sections import PostgresSettings
 
 _PAUSE_SECONDS = 0.5
 _ACTIONS = {"insert": 0.5, "update": 0.45, "delete": 0.05}

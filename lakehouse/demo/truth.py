@@ -14,7 +14,7 @@ from pyarrow import csv
 
 from lakehouse.demo.shop import connect
 from lakehouse.errors import ConfigurationError
-from lakehouse.settings import PostgresSettings
+from lakehouse.settings_sections import PostgresSettings
 
 DailyRevenue = dict[date, tuple[int, Decimal]]
 """day -> (orders, revenue of completed orders)"""

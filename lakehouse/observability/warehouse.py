@@ -11,7 +11,7 @@ from typing import Any
 
 from lakehouse.clients.dremio import DremioClient
 from lakehouse.clients.http import one_line
-from lakehouse.settings import DremioSettings
+from lakehouse.settings_sections import DremioSettings
 
 WINDOW = timedelta(days=1)
 _SECONDS = 5.0

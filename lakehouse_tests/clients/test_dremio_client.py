@@ -14,7 +14,8 @@ from lakehouse.clients.lake_source import lake_source
 from lakehouse.defs.acceleration.check import why_not
 from lakehouse.defs.acceleration.reconcile import reconcile
 from lakehouse.errors import PermanentError, ServiceDownError, ServiceRefusedError, TransientError
-from lakehouse.settings import DremioSettings, IcebergSettings, S3Settings, Settings
+from lakehouse.settings import Settings
+from lakehouse.settings_sections import DremioSettings, IcebergSettings, S3Settings
 from lakehouse_tests.engine import PASSWORD, USER, Engine, free_port, running_engine
 
 

@@ -18,7 +18,7 @@ from lakehouse.observability.logs.query import LogQuery
 from lakehouse.observability.logs.record import LogRecord, record_id
 from lakehouse.observability.logs.sqlite_store import SqliteLogStore
 from lakehouse.observability.logs.store import LogStore
-from lakehouse.settings import ElasticsearchSettings
+from lakehouse.settings_sections import ElasticsearchSettings
 from lakehouse_tests.elasticsearch_peer import REAL_URL, elasticsearch_peer
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from lakehouse.demo.shop import connect
 from lakehouse.embedded.ports import free_port
 from lakehouse.errors import ServiceDownError
-from lakehouse.settings import PostgresSettings
+from lakehouse.settings_sections import PostgresSettings
 
 PASSWORD = "a-password-of-the-tests"
 

@@ -19,7 +19,7 @@ from lakehouse.demo.shop import connect, load_shop
 from lakehouse.demo.traffic import run_traffic
 from lakehouse.demo.truth import daily_revenue, lifetime_value
 from lakehouse.errors import PermanentError, ServiceDownError, ServiceRefusedError
-from lakehouse.settings import PostgresSettings
+from lakehouse.settings_sections import PostgresSettings
 
 pytestmark = pytest.mark.slow
 

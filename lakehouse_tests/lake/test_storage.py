@@ -13,7 +13,8 @@ from lakehouse.errors import ConfigurationError, PermanentError, TransientError
 from lakehouse.lake.duckdb_session import duckdb_session, literal
 from lakehouse.lake.filesystem import open_filesystem, path_of, readable
 from lakehouse.lake.iceberg import open_catalog, storage_properties
-from lakehouse.settings import IcebergSettings, S3Settings, Settings
+from lakehouse.settings import Settings
+from lakehouse.settings_sections import IcebergSettings, S3Settings
 
 MINIO = S3Settings(
     endpoint="http://127.0.0.1:9000", access_key_id="key", secret_access_key=SecretStr("it's secret")

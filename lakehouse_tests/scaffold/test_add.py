@@ -19,7 +19,8 @@ from lakehouse.scaffold.add import Addition, Project, propose_addition
 from lakehouse.scaffold.export import export
 from lakehouse.scaffold.proposal import Asked
 from lakehouse.scaffold.source import NewSource
-from lakehouse.settings import AirbyteSettings, Settings
+from lakehouse.settings import Settings
+from lakehouse.settings_sections import AirbyteSettings
 from lakehouse_tests.embedded.airbyte.fixtures import PASSWORD, USER, AirbyteServer, Connection, Database
 from lakehouse_tests.embedded.airbyte.mariadb import MariaDb
 

@@ -16,7 +16,7 @@ from lakehouse.clients.flight import FlightSql, LoginExpiredError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lakehouse.settings import DremioSettings
+    from lakehouse.settings_sections import DremioSettings
 
 KEPT_SECONDS = 300.0
 MOST_BYTES = 64 * 1024 * 1024

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lakehouse.cli.bench.result import Result, at_most
-from lakehouse.settings import DremioSettings
+from lakehouse.settings_sections import DremioSettings
 
 DIGITS = 7
 """Of the rows' numbers: 10**7 rows."""
@@ -21,7 +21,7 @@ _STREAM = """
 import json, re, sys
 from pathlib import Path
 import lakehouse
-from lakehouse.settings import DremioSettings
+from lakehouse.settings_sections import DremioSettings
 # What getrusage tells begins with the memory of the process that started this one.
 peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 with lakehouse.connect(DremioSettings(**json.load(sys.stdin))) as lake:

@@ -14,7 +14,7 @@ import httpx
 from lakehouse.clients.http import JsonApi, Service, one_line
 from lakehouse.clients.superset.bundle import Bundle
 from lakehouse.errors import ServiceRefusedError
-from lakehouse.settings import SupersetSettings
+from lakehouse.settings_sections import SupersetSettings
 
 _DATA_SECONDS = 120
 _SESSION = re.compile(r"session=([^;]+)")

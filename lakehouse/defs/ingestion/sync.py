@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakehouse.clients.airbyte import FINISHED, PUBLIC, UNFINISHED, AirbyteClient, JobReport, id_of
+from lakehouse.clients.airbyte import FINISHED, UNFINISHED, AirbyteClient, JobReport, id_of
+from lakehouse.clients.airbyte_auth import PUBLIC
 from lakehouse.errors import LakehouseError, PermanentError, ServiceRefusedError, TransientError
-from lakehouse.settings import AirbyteSettings
+from lakehouse.settings_sections import AirbyteSettings
 
 if TYPE_CHECKING:
     from dagster_airbyte.resources import AirbyteClient as JobClient

@@ -21,7 +21,7 @@ from lakehouse.defs.transformation.gate import Gate
 from lakehouse.defs.transformation.history import recorded
 from lakehouse.defs.transformation.leavings import remove_old
 from lakehouse.defs.transformation.lineage import column_lineage
-from lakehouse.defs.transformation.runner import Invocation
+from lakehouse.defs.transformation.runner import RUN, Invocation
 from lakehouse.defs.transformation.selection import selected_names
 from lakehouse.defs.transformation.translator import CatalogTranslator
 from lakehouse.defs.transformation.window import Window
@@ -56,7 +56,7 @@ def invoke(
     invocation = Invocation(
         [*arguments, "--indirect-selection", "empty", "--select", *names],
         target=settings.home / "dbt" / context.op_execution_context.op.name,
-        environ=settings.environ,
+        environ={**settings.environ, RUN: context.run_id},
         project_dir=project_dir,
     )
     remove_old(settings.home / "dbt")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ONE_AT_A_TIME = threading.Lock()
 _TOLD = frozenset({"LogModelResult", "LogTestResult", "LogSnapshotResult", "LogSeedResult"})
 _FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
+RUN = "DBT_ENV_CUSTOM_ENV_DAGSTER_RUN_ID"
+"""dbt writes what begins with DBT_ENV_CUSTOM_ENV_ into every line of its log."""
 THREADS = 8  # each statement begins with 0.2 s of sleep in dbt-dremio: more threads than cores pay
 
 
@@ -42,7 +44,7 @@ class Invocation:
     target: Path
     """Where dbt leaves its artifacts, overwritten by the next command of the same target."""
     environ: Mapping[str, str]
-    """LAKEHOUSE_ variables for the profile."""
+    """LAKEHOUSE_ variables for the profile, and RUN."""
     project_dir: Path
     id: str | None = field(default=None, init=False)
     """dbt's own id of the invocation; None before it began."""
@@ -92,7 +94,7 @@ class Invocation:
     def _run(self, queue: SimpleQueue[dict[str, Any] | None]) -> None:
         from dbt.cli.main import dbtRunner
         from dbt_common.events.base_types import EventMsg
-        from dbt_common.events.functions import msg_to_dict
+        from dbt_common.events.functions import msg_to_dict, reset_metadata_vars
 
         def tell(message: EventMsg) -> None:
             self.id = message.info.invocation_id  # type: ignore[attr-defined]
@@ -104,6 +106,7 @@ class Invocation:
                 # A copy: dbt writes into the manifest what it compiles.
                 self._manifest = _manifest(self.project_dir, _scratch(self.target.parent)).deepcopy()
                 with _environment(self.environ):
+                    reset_metadata_vars()  # it keeps those of the invocation before, and what RUN says is one
                     runner = dbtRunner(manifest=self._manifest, callbacks=[tell])
                     self._result = runner.invoke([*self.arguments, *_flags(self.project_dir, self.target)])
         except BaseException as error:  # noqa: BLE001  this is another thread: told where the events are read

@@ -23,6 +23,11 @@ from lakehouse.embedded.json_lines import emit
 WORKERS = 8
 RESULTS_KEPT = 500
 HISTORY_MS = 30 * 24 * 3600 * 1000
+FLIGHT = "FLIGHT"
+PLANNED_MS = 3600 * 1000
+"""How long a statement that was planned for Flight waits to be read."""
+_TIDIED_EVERY = 100
+"""Jobs."""
 
 
 @dataclass
@@ -41,6 +46,8 @@ class Job:
     profile: dict[str, Any] = field(default_factory=dict)
     done: threading.Event = field(default_factory=threading.Event)
     prepared: Prepared | None = None
+    read: bool = False
+    """Whether a client of Flight has come for its rows."""
     cancelled: bool = False
 
 
@@ -53,14 +60,15 @@ class Jobs:
         self._store = store
         self._engine = engine
         self._live: dict[str, Job] = {}
+        self._begun = 0
+        self._tidying = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
         store.write(
             "UPDATE jobs SET state = 'FAILED', ended_at = ?, error = 'the engine was restarted while the job ran' "
             "WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELED')",
             _now(),
         )
-        store.write("DELETE FROM jobs WHERE started_at < ?", _now() - HISTORY_MS)
-        self._forget_old_results()
+        self.tidy()
 
     def submit(self, sql: str, user: str) -> Job:
         """Start a statement in the background; its result goes to a file."""
@@ -70,7 +78,7 @@ class Jobs:
 
     def prepare(self, sql: str, user: str) -> Job:
         """Check and plan a statement for Flight. Raises SqlError; the job is in the history then, too."""
-        job = self._begin(sql, user, "FLIGHT")
+        job = self._begin(sql, user, FLIGHT)
         try:
             self._plan(job)
         except (SqlError, EmbeddedError) as error:
@@ -83,6 +91,7 @@ class Jobs:
         job = self._live.get(job_id)
         if job is None or job.prepared is None:
             raise NotFoundError(f"job {job_id} is not waiting to be read")
+        job.read = True
         return job.prepared.schema, self._streamed(job, job.prepared)
 
     def get(self, job_id: str, wait_seconds: float = 0) -> dict[str, Any]:
@@ -115,6 +124,20 @@ class Jobs:
             job.cancelled = True
             threading.Thread(target=_interrupt_until_done, args=(job,), daemon=True).start()
 
+    def tidy(self) -> None:
+        """Forget old jobs and results, and give up what was planned for Flight and nobody has read."""
+        now = _now()
+        with self._tidying:
+            for job in list(self._live.values()):
+                planned, waits = job.prepared, job.client == FLIGHT and not job.read
+                if planned is not None and waits and job.started_at < now - PLANNED_MS:
+                    self._finish(job, "CANCELED", error="nobody came to read it")
+                    planned.close()
+            self._store.write("DELETE FROM jobs WHERE started_at < ?", now - HISTORY_MS)
+            files = sorted(self._results.glob("*.arrow"), key=lambda path: path.stat().st_mtime)
+            for path in files[:-RESULTS_KEPT]:
+                path.unlink()
+
     def stop(self) -> None:
         """Cancel what runs and wait for it."""
         for job_id in list(self._live):
@@ -122,6 +145,9 @@ class Jobs:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self, sql: str, user: str, client: str) -> Job:
+        self._begun += 1
+        if self._begun % _TIDIED_EVERY == 0:
+            self.tidy()
         job = Job(str(uuid.uuid4()), user, sql, client, _now())
         self._live[job.id] = job
         self._store.write(
@@ -216,11 +242,6 @@ class Jobs:
 
     def _path(self, job_id: str) -> Path:
         return self._results / f"{uuid.UUID(job_id)}.arrow"
-
-    def _forget_old_results(self) -> None:
-        files = sorted(self._results.glob("*.arrow"), key=lambda path: path.stat().st_mtime)
-        for path in files[:-RESULTS_KEPT]:
-            path.unlink()
 
 
 def _interrupt_until_done(job: Job) -> None:

@@ -17,7 +17,7 @@ from lakehouse.observability.logs.elasticsearch_template import day_of, index_of
 from lakehouse.observability.logs.query import LogQuery, Page
 from lakehouse.observability.logs.record import LogRecord, milliseconds
 from lakehouse.observability.logs.store import MOST_VALUES, Capabilities, checked_field, checked_limit
-from lakehouse.settings import ElasticsearchSettings
+from lakehouse.settings_sections import ElasticsearchSettings
 
 _AT_ONCE = 1000
 _BYTES_AT_ONCE = 5 * 2**20

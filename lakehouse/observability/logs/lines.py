@@ -104,7 +104,17 @@ def dbt_line(line: Line) -> LogRecord | None:
         service=line.service,
         message=shortened(message),
         run_id=run_id,
+        asset=_asset(values),
     )
+
+
+def _asset(values: Any) -> str | None:
+    """The model or snapshot that dbt tells of."""
+    node = (values.get("data") or {}).get("node_info") or {}
+    if node.get("resource_type") not in ("model", "snapshot"):
+        return None
+    relation = node.get("node_relation") or {}
+    return f"{relation['schema']}/{relation['alias']}" if {"schema", "alias"} <= relation.keys() else None
 
 
 def text_line(line: Line) -> LogRecord | None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lakehouse.observability.metrics.metric import Metric
 from lakehouse.observability.metrics.source import Reading, Source
-from lakehouse.settings import PostgresSettings
+from lakehouse.settings_sections import PostgresSettings
 
 ACTIVE = Metric(
     "postgres_connections_active",

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from lakehouse.clients.superset.bundle import Bundle, bundle_of, dremio_uri
 from lakehouse.defs.project import declared_boards
-from lakehouse.settings import DremioSettings, Settings, SupersetSettings, load_settings
+from lakehouse.settings import Settings, load_settings
+from lakehouse.settings_sections import DremioSettings, SupersetSettings
 
 
 def settings(home: Path, dremio: DremioSettings | None = None, **superset: object) -> Settings:

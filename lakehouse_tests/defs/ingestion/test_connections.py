@@ -17,7 +17,8 @@ from lakehouse.defs.ingestion import apply as applying
 from lakehouse.defs.ingestion.apply import apply_connections
 from lakehouse.defs.ingestion.declaration import declarations
 from lakehouse.errors import ConfigurationError
-from lakehouse.settings import AirbyteSettings, Settings
+from lakehouse.settings import Settings
+from lakehouse.settings_sections import AirbyteSettings
 from lakehouse_tests.embedded.airbyte.fixtures import PASSWORD, USER, AirbyteServer
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ from lakehouse.defs.ingestion.apply import apply_connections, destination_of
 from lakehouse.defs.ingestion.declaration import connection_of, declarations
 from lakehouse.defs.ingestion.references import resolve
 from lakehouse.errors import ConfigurationError
-from lakehouse.settings import S3Settings, Settings
+from lakehouse.settings import Settings
+from lakehouse.settings_sections import S3Settings
 
 GOOD = """
 type: lakehouse.defs.ingestion.component.LakehouseAirbyteComponent

@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse.defs.ingestion.sync import sync
 from lakehouse.errors import PermanentError, ServiceDownError, ServiceRefusedError, TransientError
-from lakehouse.settings import AirbyteSettings
+from lakehouse.settings_sections import AirbyteSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 WORKSPACE = "11111111-1111-1111-1111-111111111111"

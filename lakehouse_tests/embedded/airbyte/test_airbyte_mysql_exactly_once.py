@@ -50,7 +50,8 @@ def writer(shop: MariaDb) -> Iterator[subprocess.Popen[bytes]]:
 def test_killed_syncs_of_a_changing_database_lose_nothing_and_repeat_nothing(
     shop: MariaDb, writer: subprocess.Popen[bytes], airbyte_of_its_own: Any
 ) -> None:
-    server: AirbyteServer = airbyte_of_its_own()
+    # Tried again as outside of tests: MariaDB now and then shows a reader half of an event that it is still writing.
+    server: AirbyteServer = airbyte_of_its_own(retries={"most": 3, "first_pause_seconds": 0.2})
     streams = [
         {"name": name, "syncMode": "incremental_append", "cursorField": ["_ab_cdc_cursor"]}
         for name in ("accounts", "notes")

@@ -19,7 +19,7 @@ from lakehouse.observability.logs.record import LogRecord
 from lakehouse.observability.logs.sources import dagster
 from lakehouse.observability.logs.sources.dagster import DagsterRuns
 from lakehouse.observability.logs.spool import Spool
-from lakehouse.settings import DagsterSettings
+from lakehouse.settings_sections import DagsterSettings
 from lakehouse_tests.embedded.processes import eventually
 
 pytestmark = pytest.mark.slow

@@ -40,6 +40,8 @@ def _owners(catalog: Catalog) -> Iterator[tuple[Key, str | None]]:
     for table in catalog.bronze:
         yield table.landing_key, table.owner
         yield table.key, table.owner
+    for own in catalog.platform:
+        yield own.key, own.owner
     for model in catalog.models:
         yield model.key, model.owner
         for reflection in model.reflections:
