@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from lakehouse.catalog.datasets import Catalog, Key
+from lakehouse.catalog.datasets import PLATFORM, Catalog, Key
 from lakehouse.catalog.freshness import declared_freshness, layer_default
 from lakehouse.defs.policies import DEFAULT_OWNER, freshness_policy
 
@@ -30,21 +30,20 @@ def declared_assets(catalog: Catalog) -> dict[dg.AssetKey, DeclaredAsset]:
     promised = declared_freshness(catalog)
     return {
         dg.AssetKey(key): DeclaredAsset(
-            key[0], owner or DEFAULT_OWNER, freshness_policy(promised.get(key) or layer_default(key))
+            group, owner or DEFAULT_OWNER, freshness_policy(promised.get(key) or layer_default(key))
         )
-        for key, owner in _owners(catalog)
+        for key, group, owner in _assets(catalog)
     }
 
 
-def _owners(catalog: Catalog) -> Iterator[tuple[Key, str | None]]:
+def _assets(catalog: Catalog) -> Iterator[tuple[Key, str, str | None]]:
+    """(key, group, owner); the group is the layer, but of the platform's own records."""
+    owners: list[tuple[Key, str | None]] = []
     for table in catalog.bronze:
-        yield table.landing_key, table.owner
-        yield table.key, table.owner
-    for own in catalog.platform:
-        yield own.key, own.owner
+        owners += [(table.landing_key, table.owner), (table.key, table.owner)]
     for model in catalog.models:
-        yield model.key, model.owner
-        for reflection in model.reflections:
-            yield model.reflection_key(reflection), model.owner
-    for board in catalog.dashboards:
-        yield board.key, board.owner
+        owners.append((model.key, model.owner))
+        owners += [(model.reflection_key(reflection), model.owner) for reflection in model.reflections]
+    owners += [(board.key, board.owner) for board in catalog.dashboards]
+    yield from ((key, key[0], owner) for key, owner in owners)
+    yield from ((own.key, PLATFORM, own.owner) for own in catalog.platform)
