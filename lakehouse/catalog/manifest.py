@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -20,7 +21,7 @@ from lakehouse.catalog.datasets import (
     PlatformTable,
     Relation,
 )
-from lakehouse.catalog.meta import ExposureMeta, ModelMeta, PlatformMeta, TableMeta
+from lakehouse.catalog.meta import TYPES, ExposureMeta, ModelMeta, PlatformMeta, TableMeta
 from lakehouse.catalog.periods import refuse_unsupported
 from lakehouse.errors import ConfigurationError
 
@@ -81,11 +82,20 @@ def _platform(node: dict[str, Any]) -> PlatformTable:
             where=_place(node),
             remedy=f"declare it as the table platform__{meta.platform} of the source platform",
         )
+    columns = _columns(node)
+    for column in columns:
+        if not re.match(TYPES, column.type):
+            raise ConfigurationError(
+                f"column {column.name} is {column.type or 'of no declared type'}",
+                where=_place(node),
+                remedy="declare data_type as one of boolean, int, bigint, float, double, decimal(10,2) and the like,"
+                " varchar, date, time, timestamp",
+            )
     return PlatformTable(
         relation=_relation(node),
         records=meta.platform,
         description=node["description"],
-        columns=_columns(node),
+        columns=columns,
         owner=meta.owner,
         freshness=meta.freshness,
     )

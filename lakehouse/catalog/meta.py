@@ -139,14 +139,15 @@ Drift = Literal["ignore", "warn", "fail"]
 refusal of the merge, so that the table stays as it is."""
 
 
+TYPES = r"^(boolean|int|bigint|float|double|decimal\(\d{1,2}, ?\d{1,2}\)|varchar|date|time|timestamp)$"
+"""Dremio's names of the types that a bronze column may have."""
+
+
 class ContractColumn(_Declaration):
     """A column as bronze holds it; a row whose value is another goes to quarantine."""
 
     name: str
-    type: str | None = Field(
-        default=None,
-        pattern=r"^(boolean|int|bigint|float|double|decimal\(\d{1,2}, ?\d{1,2}\)|varchar|date|time|timestamp)$",
-    )
+    type: str | None = Field(default=None, pattern=TYPES)
     """Dremio's name of the type. Landed values are cast to it where no information gets lost; none is cast
     without a type. Nested columns are declared without."""
     nullable: bool = True

@@ -132,6 +132,7 @@ def test_a_contract(tmp_path: Path) -> None:
         (own(conection="x"), "meta.lakehouse.conection: unknown key; known are freshness, owner, platform"),
         (own(platform="syncz"), "meta.lakehouse.platform: Input should be 'syncs', 'runs', 'freshness' or 'reflections'"),
         ({**source(), "source_name": "platform", "identifier": "platform__x"}, "source platform is that of the platform's own"),
+        ({**own(), "columns": {"at": {"name": "at", "data_type": "text"}}}, "column at is text; declare data_type as one of"),
         (own(platform="runs"), "declare it as the table platform__runs of the source platform"),
         (source(contract={"colums": {}}), "meta.lakehouse.contract.colums: unknown key; known are columns, drift"),
         (source(contract={"drift": {"gone": "warn"}}), "contract.drift.gone: unknown key; known are dropped, new, retyped"),
