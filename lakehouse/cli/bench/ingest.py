@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lakehouse.cli.bench.cases import chosen
 from lakehouse.cli.bench.ingest_cdc import cdc
 from lakehouse.cli.bench.ingest_files import files
 from lakehouse.cli.bench.ingest_postgres import postgres
@@ -13,7 +14,6 @@ from lakehouse.cli.bench.ingest_protocol import protocol
 from lakehouse.cli.bench.ingest_rest import rest
 from lakehouse.cli.bench.ingest_sizes import sizes
 from lakehouse.cli.bench.result import Result
-from lakehouse.errors import ConfigurationError
 
 
 def _in_scratch(case: Callable[[Path], list[Result]]) -> Callable[[float], list[Result]]:
@@ -38,7 +38,4 @@ CASES: dict[str, Callable[[float], list[Result]]] = {
 
 def measure(cases: Sequence[str], scale: float) -> list[Result]:
     """The named cases, all of them by default. Raises ConfigurationError for an unknown one."""
-    unknown = [case for case in cases if case not in CASES]
-    if unknown:
-        raise ConfigurationError(f"unknown case {unknown[0]}", remedy=f"known are {', '.join(CASES)}")
-    return [result for case in cases or CASES for result in CASES[case](scale)]
+    return [result for case in chosen(cases, CASES) for result in CASES[case](scale)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 
+from lakehouse.cli.bench.cases import results_of
 from lakehouse.cli.bench.result import Result
-from lakehouse.errors import ConfigurationError
 
 CASES = {
     "load": "lakehouse.cli.bench.orchestration_load:load",
@@ -15,16 +14,9 @@ CASES = {
     "changes": "lakehouse.cli.bench.orchestration_changes:changes",
     "soak": "lakehouse.cli.bench.orchestration_soak:soak",
 }
-"""Each case is a function without arguments that gives its results, imported when it is run."""
+"""Functions without arguments."""
 
 
 def measure(cases: Sequence[str]) -> list[Result]:
     """The named cases, all of them by default. Raises ConfigurationError for an unknown one."""
-    unknown = [case for case in cases if case not in CASES]
-    if unknown:
-        raise ConfigurationError(f"unknown case {unknown[0]}", remedy=f"known are {', '.join(CASES)}")
-    results: list[Result] = []
-    for case in cases or CASES:
-        module, _, function = CASES[case].partition(":")
-        results += getattr(import_module(module), function)()
-    return results
+    return results_of(cases, CASES)
