@@ -58,6 +58,7 @@ def invoke(
         target=settings.home / "dbt" / context.op_execution_context.op.name,
         environ={**settings.environ, RUN: context.run_id},
         project_dir=project_dir,
+        lock=settings.home / "dbt" / "lock",
     )
     remove_old(settings.home / "dbt")
     gate = Gate(context.selected_asset_check_keys)

@@ -8,6 +8,7 @@ lock holds that.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,8 @@ class Invocation:
     environ: Mapping[str, str]
     """LAKEHOUSE_ variables for the profile, and RUN."""
     project_dir: Path
+    lock: Path | None = None
+    """A file that only one process at a time may hold while dbt writes; None for what writes nothing."""
     id: str | None = field(default=None, init=False)
     """dbt's own id of the invocation; None before it began."""
     _manifest: Manifest | None = field(default=None, init=False)
@@ -102,7 +105,10 @@ class Invocation:
                 queue.put(msg_to_dict(message))
 
         try:
-            with _ONE_AT_A_TIME:  # here, since whoever reads the events may go away before dbt has ended
+            with (
+                _ONE_AT_A_TIME,
+                _held(self.lock),
+            ):  # here, since whoever reads the events may go away before dbt has ended
                 # A copy: dbt writes into the manifest what it compiles.
                 self._manifest = _manifest(self.project_dir, _scratch(self.target.parent)).deepcopy()
                 with _environment(self.environ):
@@ -163,6 +169,22 @@ def _parsed(project_dir: Path, scratch: Path, _version: int) -> Manifest:
         problem = f"dbt cannot parse the project: {one_line(str(outcome.exception), 800)}"
         raise ConfigurationError(problem, where=str(project_dir))
     return outcome.result  # type: ignore[return-value]
+
+
+@contextmanager
+def _held(lock: Path | None) -> Iterator[None]:
+    """Two of dbt that build the same model would take each other's temporary tables and append the same rows twice.
+
+    Dagster's pools keep apart what it queues, and the command line queues nothing. The lock is the kernel's: it is free
+    again however its holder ends.
+    """
+    if lock is None:
+        yield
+        return
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
