@@ -32,7 +32,8 @@ def remove_orphans(
 ) -> list[FileInfo]:
     """Delete the files under the table's location that no snapshot refers to; gives the files.
 
-    A table that the catalogue does not know is left alone: its files may be those of another catalogue.
+    A table that the catalogue does not know is left alone: its files may be those of another catalogue. So is one that is
+    dropped meanwhile, as dbt's temporary tables are.
 
     Raises:
         TransientError: the catalogue does not answer.
@@ -43,11 +44,11 @@ def remove_orphans(
     filesystem = open_filesystem(settings)
     try:
         location = path_of(catalog.load_table(identifier).location())
-    except NoSuchTableError:
+        # Listed before the references are read: what is committed meanwhile is then referred to, or not listed.
+        found = filesystem.get_file_info(FileSelector(location, recursive=True, allow_not_found=True))
+        referred = _referred_paths(catalog.load_table(identifier))
+    except (NoSuchTableError, FileNotFoundError):
         return []
-    # Listed before the references are read: what is committed meanwhile is then referred to, or not listed.
-    found = filesystem.get_file_info(FileSelector(location, recursive=True, allow_not_found=True))
-    referred = _referred_paths(catalog.load_table(identifier))
     limit = datetime.now(UTC) - older_than
     orphans = [
         file

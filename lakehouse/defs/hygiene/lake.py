@@ -21,15 +21,19 @@ def remove_snapshots(settings: Settings, catalog: Catalog, *, dry_run: bool) -> 
     Raises:
         TransientError: a table was written to meanwhile, or the catalogue does not answer.
     """
+    from pyiceberg.exceptions import NoSuchTableError
+
     from lakehouse.lake.expiry import expire_snapshots
 
     kept = timedelta(days=settings.retention.snapshots_days)
-    expired = [
-        id_
-        for identifier in _tables(settings, catalog)
-        for id_ in expire_snapshots(catalog.load_table(identifier), kept, dry_run=dry_run)
-    ]
-    return Removed("snapshots of tables", len(expired))
+    count = 0
+    for identifier in _tables(settings, catalog):
+        try:
+            table = catalog.load_table(identifier)
+        except (NoSuchTableError, FileNotFoundError):
+            continue  # dropped since it was listed, as dbt's temporary tables are
+        count += len(expire_snapshots(table, kept, dry_run=dry_run))
+    return Removed("snapshots of tables", count)
 
 
 def remove_orphan_files(settings: Settings, catalog: Catalog, *, dry_run: bool) -> Removed:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.typedef import Identifier
 
 from lakehouse.clients.dremio import DremioClient
 from lakehouse.defs.hygiene.lake import remove_orphan_files, remove_snapshots
@@ -47,3 +49,16 @@ def test_answers_are_the_same_afterwards(warehouse: Warehouse) -> None:
         assert warehouse.digest(*TABLE) == before
         dremio.execute("DELETE FROM lake.gold.revenue WHERE day = 'c'")
         assert [row["day"] for row in warehouse.rows(*TABLE)] == ["a", "b"]
+
+
+class _Late(SqlCatalog):
+    """Lists a table that somebody has dropped since."""
+
+    def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
+        return [*super().list_tables(namespace), ("gold", "dropped__dbt_tmp")]
+
+
+def test_a_table_that_is_dropped_meanwhile_stops_nothing(warehouse: Warehouse) -> None:
+    catalog = _Late("lake", **warehouse.catalog.properties)
+    assert remove_snapshots(warehouse.settings, catalog, dry_run=False).count == 0
+    assert remove_orphan_files(warehouse.settings, catalog, dry_run=False).count == 0
