@@ -119,42 +119,6 @@ def test_answers_without_a_running_stack(home: Home) -> None:
     assert rows == [{"orders": 3999}]
 
 
-ELSEWHERE = (
-    ("add",),  # test_add.py, with a database that exists
-    ("refresh", "bank"),
-    ("refresh", "database"),
-    ("query", "select count(*), sum(abalance) from lake.silver.stg_bank__pgbench_accounts"),
-    ("query", "select * from lake.gold.fct_daily_returns"),  # the model that its page writes
-    ("backfill", "gold/fct_daily_returns"),
-    ("backfill", "bronze/shop/orders"),  # two years in runs of a month
-    ("bench",),  # they are the benchmarks
-    ("superset",),  # test_dashboards.py
-    ("up", "--with"),
-    ("alerts", "test", "--sink", "NAME"),  # names that a person has to fill in
-    ("logs", "search", "--run"),
-)
-"""Commands of the pages, by their first words, that are not run here."""
-
-
-def test_the_commands_of_the_pages(home: Home) -> None:
-    found = {tuple(words): None for page in PAGES for words in commands(page)}
-    made = [words[1] for words in found if words[0] == "make"]
-    makefile = (ROOT / "Makefile").read_text()
-    for name in {"up", "down", "demo"} & set(made):
-        assert re.search(rf"^{name}: .*\n\t\$\(BIN\)/lakehouse {name}$", makefile, re.MULTILINE)
-    shown = [words[1:] for words in found if words[0] == "lakehouse"]
-    shown = [words for words in shown if not any(words[: len(first)] == first for first in ELSEWHERE)]
-    begun = ("up", "--detach")
-    assert begun in shown
-    assert len(shown) > 20
-    try:
-        for words in (begun, *(words for words in shown if words != begun)):
-            done = home.run(*words)
-            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-    finally:
-        home.run("down")
-
-
 YEAR = ("--from", "2013-01-01", "--to", "2013-12-31")
 CHAIN = ("silver.stg_flights", "gold.fct_departures", "gold.fct_daily_punctuality")
 
@@ -198,3 +162,39 @@ def test_bad_input_is_one_line_with_the_remedy(home: Home, monkeypatch: pytest.M
     home.environ["LAKEHOUSE_DREMIO__PROT"] = "1"
     assert_one_line(home.run("status"), "LAKEHOUSE_DREMIO__PROT", "did you mean LAKEHOUSE_DREMIO__PORT?")
     del home.environ["LAKEHOUSE_DREMIO__PROT"]
+
+
+ELSEWHERE = (
+    ("add",),  # test_add.py, with a database that exists
+    ("refresh", "bank"),
+    ("refresh", "database"),
+    ("query", "select count(*), sum(abalance) from lake.silver.stg_bank__pgbench_accounts"),
+    ("query", "select * from lake.gold.fct_daily_returns"),  # the model that its page writes
+    ("backfill", "gold/fct_daily_returns"),
+    ("backfill", "bronze/shop/orders"),  # two years in runs of a month
+    ("bench",),  # they are the benchmarks
+    ("superset",),  # test_dashboards.py
+    ("up", "--with"),
+    ("alerts", "test", "--sink", "NAME"),  # names that a person has to fill in
+    ("logs", "search", "--run"),
+)
+"""Commands of the pages, by their first words, that are not run here."""
+
+
+def test_the_commands_of_the_pages(home: Home) -> None:
+    found = {tuple(words): None for page in PAGES for words in commands(page)}
+    made = [words[1] for words in found if words[0] == "make"]
+    makefile = (ROOT / "Makefile").read_text()
+    for name in {"up", "down", "demo"} & set(made):
+        assert re.search(rf"^{name}: .*\n\t\$\(BIN\)/lakehouse {name}$", makefile, re.MULTILINE)
+    shown = [words[1:] for words in found if words[0] == "lakehouse"]
+    shown = [words for words in shown if not any(words[: len(first)] == first for first in ELSEWHERE)]
+    begun = ("up", "--detach")
+    assert begun in shown
+    assert len(shown) > 20
+    try:
+        for words in (begun, *(words for words in shown if words != begun)):
+            done = home.run(*words)
+            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    finally:
+        home.run("down")
