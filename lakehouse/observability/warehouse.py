@@ -15,9 +15,8 @@ from lakehouse.settings_sections import DremioSettings
 
 WINDOW = timedelta(days=1)
 _SECONDS = 5.0
-_MOST_JOBS = 1000
+MOST_JOBS = 1000
 _MOST_ASKED = 50
-"""Jobs of one look that Dremio is asked about, each by itself; the others are of the next looks."""
 _WAITED_FOR = ("SELECT", "WITH")
 # Columns of Dremio's system table: https://docs.dremio.com/current/reference/sql/system-tables/jobs_recent/
 _JOBS = (
@@ -61,9 +60,11 @@ class Work:
 class Warehouse:
     """Looks at one Dremio, and asks it once about each job."""
 
-    def __init__(self, settings: DremioSettings) -> None:
+    def __init__(self, settings: DremioSettings, most_asked: int = _MOST_ASKED) -> None:
+        """`most_asked` jobs of one look it asks Dremio about, each by itself; the others are of the next looks."""
         self._dremio = DremioClient(settings, timeout=_SECONDS)
         self._chosen: dict[str, list[str]] = {}
+        self._most_asked = most_asked
         self._lock = threading.Lock()
 
     def look(self) -> Work:
@@ -75,12 +76,12 @@ class Warehouse:
         since = datetime.now(UTC) - WINDOW
         dremio = self._dremio
         with self._lock:
-            asked = _JOBS.format(since=f"{since:%Y-%m-%d %H:%M:%S}", most=_MOST_JOBS)
+            asked = _JOBS.format(since=f"{since:%Y-%m-%d %H:%M:%S}", most=MOST_JOBS)
             queries = [_query(job) for job in dremio.rows(asked, timeout=2 * _SECONDS)]
             queries = [query for query in queries if query.sql.lstrip(" (").upper().startswith(_WAITED_FOR)]
             accelerated = [query.job_id for query in queries if query.accelerated]
             self._chosen = {id_: self._chosen[id_] for id_ in accelerated if id_ in self._chosen}
-            for id_ in [id_ for id_ in accelerated if id_ not in self._chosen][:_MOST_ASKED]:
+            for id_ in [id_ for id_ in accelerated if id_ not in self._chosen][: self._most_asked]:
                 self._chosen[id_] = dremio.chosen_reflections(id_)
             return Work(queries, uses_of(queries, self._chosen))
 

@@ -119,15 +119,15 @@ def _hours(duration: timedelta) -> float:
 
 
 def reflections(settings: Settings, instance: dg.DagsterInstance) -> list[Row]:
-    """Every declared reflection, as it was last refreshed, and what it answered within a day."""
-    from lakehouse.observability.warehouse import Warehouse
+    """Every declared reflection, as it was last refreshed, and what it answered of a day's newest thousand jobs."""
+    from lakehouse.observability.warehouse import MOST_JOBS, Warehouse
 
     declared = {
         dg.AssetKey(model.reflection_key(reflection)): (model, reflection)
         for model in declared_datasets().models
         for reflection in model.reflections
     }
-    uses = Warehouse(settings.dremio).look().uses
+    uses = Warehouse(settings.dremio, MOST_JOBS).look().uses  # all at once: there is no next look
     events = instance.get_latest_materialization_events(list(declared))
     found: list[Row] = []
     for key, (model, reflection) in declared.items():
