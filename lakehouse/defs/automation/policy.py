@@ -7,10 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from lakehouse.catalog.datasets import PLATFORM
 from lakehouse.defs.automation.conditions import REFRESH_ON_STALE, each_tick, propagate
 from lakehouse.defs.automation.environments import Environment, here
 from lakehouse.defs.automation.tiers import CRON, tiers
-from lakehouse.defs.platform.assets import GROUP as PLATFORM
 from lakehouse.defs.project import declared_datasets
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import dagster as dg
 
+from lakehouse.catalog.datasets import PLATFORM
 from lakehouse.defs.automation.environments import here
 from lakehouse.defs.automation.why import WHY, Why
-from lakehouse.defs.platform.assets import GROUP as PLATFORM
 
-LAYERS = {
+GROUPS = {
     "automation_bronze": ("bronze",),
     "automation_models": ("silver", "gold"),
     "automation_serving": ("reflections", "serving", PLATFORM),
@@ -21,15 +21,15 @@ SECONDS = 30
 def defs() -> dg.Definitions:
     """Those that this environment names; what it names runs there without being turned on."""
     environment = here()
-    return dg.Definitions(sensors=[_sensor(name) for name in LAYERS if environment.runs(name)])
+    return dg.Definitions(sensors=[_sensor(name) for name in GROUPS if environment.runs(name)])
 
 
 def _sensor(name: str) -> Any:
-    layers = LAYERS[name]
+    groups = GROUPS[name]
     return dg.AutomationConditionSensorDefinition(
         name,
-        target=dg.AssetSelection.groups(*layers),
-        description=f"Asks for {' and '.join(layers)} by the conditions of the assets.",
+        target=dg.AssetSelection.groups(*groups),
+        description=f"Asks for {' and '.join(groups)} by the conditions of the assets.",
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         run_tags={WHY: Why.AUTOMATION},

@@ -10,9 +10,6 @@ from lakehouse.defs.metadata import table_metadata
 from lakehouse.defs.project import declared_datasets
 from lakehouse.defs.resources import LakehouseResource
 
-GROUP = PLATFORM
-"""Not bronze: nothing lands for these tables, so that no sensor of changes and no nightly merge takes them."""
-
 
 @dg.definitions
 def defs() -> dg.Definitions:
@@ -30,7 +27,7 @@ def platform_assets(tables: Sequence[PlatformTable]) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 key,
-                group_name=GROUP,
+                group_name=PLATFORM,  # not bronze: no sensor of changes and no nightly merge takes them
                 kinds={"iceberg"},
                 owners=[table.owner] if table.owner else [],
                 description=table.description,
